@@ -1,0 +1,47 @@
+"""Error types of mho: each message says what was asked, what was found, why that cannot be and what would work."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MhoError(Exception):
+    """Base of every error that mho raises on purpose; its text is complete enough to act on."""
+
+
+class ConfigError(MhoError, ValueError):
+    """A configuration has unknown keys or impossible values; all of them are listed at once."""
+
+
+class ShapeError(MhoError, ValueError):
+    """A tensor's shape does not fit the layer or tile it was given to."""
+
+
+class NotFiniteError(MhoError, ValueError):
+    """NaN or infinity where a finite number is needed."""
+
+
+class DataError(MhoError, OSError):
+    """A data set is missing, corrupt or truncated."""
+
+
+class CheckpointError(MhoError, OSError):
+    """A checkpoint is missing, corrupt, truncated or does not fit the model."""
+
+
+class LawError(MhoError, ValueError):
+    """A device law uses something that cannot be turned into a kernel."""
+
+
+class ConversionError(MhoError, TypeError):
+    """A module cannot be converted to run on analog tiles."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return a phrase naming the valid names nearest to `name`, best first, or all of them when none is near."""
+    known = sorted(valid)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if close:
+        return "did you mean " + " or ".join(repr(c) for c in close) + "?"
+    return "valid names: " + ", ".join(known)
