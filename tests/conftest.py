@@ -1,0 +1,29 @@
+"""What every test shares: fixed seeds, repeatable hypothesis runs, and no CUDA test without a CUDA device."""
+
+from __future__ import annotations
+
+import random
+
+import hypothesis
+import numpy
+import pytest
+import torch
+
+# The same examples on every machine and in every run; a slow shared machine is no reason to fail.
+hypothesis.settings.register_profile("mho", derandomize=True, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("mho")
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seeds() -> None:
+    random.seed(0)
+    numpy.random.seed(0)  # noqa: NPY002: libraries still draw from the global generator
+    torch.manual_seed(0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked `gpu` where torch sees no CUDA device."""
+    marked = [item for item in items if "gpu" in item.keywords]
+    if marked and not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="torch sees no CUDA device"))

@@ -1,0 +1,66 @@
+"""Every public name of every module exists and says what it is."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import types
+from collections.abc import Iterator
+
+import pytest
+
+import mho
+
+
+def module_names() -> list[str]:
+    """Return the names of mho and of all modules in it."""
+    found = pkgutil.walk_packages(mho.__path__, prefix="mho.")
+    return ["mho", *(m.name for m in found if not m.name.endswith("__main__"))]
+
+
+def undocumented(module: types.ModuleType) -> Iterator[str]:
+    """Yield what `module` lacks: a docstring, a name that `__all__` promises, the docstring of a public object."""
+    if not (module.__doc__ or "").strip():
+        yield f"{module.__name__} has no docstring"
+    for name in getattr(module, "__all__", ()):
+        full = f"{module.__name__}.{name}"
+        if not hasattr(module, name):
+            yield f"{full} is in __all__ but does not exist"
+            continue
+        thing = getattr(module, name)
+        if (inspect.isclass(thing) or inspect.isroutine(thing)) and not own_docstring(thing):
+            yield f"{full} has no docstring"
+
+
+def own_docstring(thing: object) -> str:
+    """Return the docstring written for `thing`, not one inherited or made by `dataclass`."""
+    written = vars(thing).get("__doc__") if inspect.isclass(thing) else thing.__doc__
+    if inspect.isclass(thing) and str(written).startswith(f"{thing.__name__}("):
+        return ""
+    return str(written or "").strip()
+
+
+@pytest.mark.parametrize("name", module_names())
+def test_public_names_have_docstrings(name: str) -> None:
+    assert list(undocumented(importlib.import_module(name))) == []
+
+
+def test_missing_docstrings_are_found() -> None:
+    import dataclasses
+
+    class Silent:
+        pass
+
+    module = types.ModuleType("toy")
+    module.Record = dataclasses.make_dataclass("Record", ["a"])  # type: ignore[attr-defined]
+    module.Silent = Silent  # type: ignore[attr-defined]
+    module.speaks = undocumented  # type: ignore[attr-defined]
+    module.limit = 3  # type: ignore[attr-defined]
+    module.__all__ = ["Record", "Silent", "gone", "limit", "speaks"]  # type: ignore[attr-defined]
+    assert list(undocumented(module)) == [
+        "toy has no docstring",
+        "toy.Record has no docstring",
+        "toy.Silent has no docstring",
+        "toy.gone is in __all__ but does not exist",
+    ]
