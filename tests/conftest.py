@@ -17,7 +17,7 @@ hypothesis.settings.load_profile("mho")
 @pytest.fixture(autouse=True)
 def _fixed_seeds() -> None:
     random.seed(0)
-    numpy.random.seed(0)  # noqa: NPY002: libraries still draw from the global generator
+    numpy.random.seed(0)  # noqa: NPY002 (libraries still draw from the global generator)
     torch.manual_seed(0)
 
 

@@ -45,7 +45,7 @@ def room_of(path: Path, package: Path) -> str:
 
 
 def violations(package: Path) -> list[str]:
-    """Return one line for each import below `package` that breaks the order, and each room that has no place in it."""
+    """Return a line for each import below `package` that breaks the order, and each room without a place."""
     found = []
     for path in sorted(package.rglob("*.py")):
         room = room_of(path, package)
@@ -63,7 +63,7 @@ def violations(package: Path) -> list[str]:
 
 
 def imported_rooms(tree: ast.Module, path: Path, package: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line, room) of every import of mho in `tree`, wherever it stands: in functions and for types only, too.
+    """Yield (line, room) of every import of mho in `tree`: in functions and for types only, too.
 
     The room is `__init__` where something is taken from the front door.
     """
@@ -77,7 +77,7 @@ def imported_rooms(tree: ast.Module, path: Path, package: Path) -> Iterator[tupl
 
 
 def _imported_names(node: ast.AST, inside: list[str]) -> list[str]:
-    """Return the dotted names that one statement or call imports; `inside` is the package that the file lies in."""
+    """Return the dotted names that one statement or call imports in a file of the package `inside`."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom):

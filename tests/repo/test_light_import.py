@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-HEAVY = ("triton", "numba", "llvmlite", "plotly", "matplotlib", "pandas", "scipy", "ray", "pyarrow", "h5py", "rich", "typer")
+COMPILERS = ("triton", "numba", "llvmlite")
+HEAVY = (*COMPILERS, "plotly", "matplotlib", "pandas", "scipy", "ray", "pyarrow", "h5py", "rich", "typer")
 
 PROBE = """
 import sys

@@ -13,6 +13,10 @@ from repo.paths import ROOT, pyproject, text
 
 PROJECT = pyproject()["project"]
 TOOLS = pyproject()["tool"]
+HEADINGS = {
+    *("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"),  # Keep a Changelog
+    "Changes numerical results",
+}
 
 
 def requirements() -> dict[str, str]:
@@ -102,8 +106,7 @@ def test_changelog_has_its_headings() -> None:
     assert releases[0].startswith("[Unreleased]")
     for release in releases:
         headings = re.findall(r"^### (.+)$", release, flags=re.MULTILINE)
-        known = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security", "Changes numerical results"}
-        assert set(headings) <= known, release.splitlines()[0]
+        assert set(headings) <= HEADINGS, release.splitlines()[0]
         assert "Changes numerical results" in headings, release.splitlines()[0]
 
 
