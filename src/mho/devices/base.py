@@ -1,0 +1,196 @@
+"""What a device is: the numbers that a researcher states, and the law that moves it by one pulse."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, dataclass_transform
+
+import numpy as np
+
+from mho.devices.spread import PerChip, Spread, numbers, per_chip, spread
+from mho.errors import ConfigError, LawError
+
+Array = Any
+"""A float32 NumPy array that broadcasts to (chips, devices, rows, columns), or a number."""
+
+
+class Draw(Protocol):
+    """Draws per-device values: `draw(self.dw_min)` gives one float32 array (chips, devices, rows, columns).
+
+    A spread without variation gives (chips, 1, 1, 1). `draw(a, b, correlation=0.5)` gives two jointly drawn arrays.
+    Draws are keyed by the name of the field, so their order does not matter.
+    """
+
+    def __call__(self, *spreads: Spread, correlation: float = 0.0) -> Any:
+        """Draw one array for each of the spreads."""
+
+    def folded(self, values: Array, name: str) -> Array:
+        """Return the absolute values and count, under `name`, the share of devices that were negative."""
+
+
+def law(function: Callable[..., Any]) -> staticmethod:
+    """Mark the scalar function of one cell and one pulse that is a device's law.
+
+    The first three arguments are `w` (the state), `up` (whether the pulse is up) and `xi` (a standard normal
+    draw); then come the names in `state`, then names that `cells` returns. It returns the new `w` (and the new
+    extra states in their order).
+    """
+    if not callable(function):
+        raise LawError(f"@law marks a function of (w, up, xi, ...), found {function!r}")
+    return staticmethod(function)
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Decay of every device towards a reset value between updates: w = r + (w - r) exp(-1/lifetime) per update.
+
+    `lifetime` counts updates (optimizer steps); `reset` is the value that is approached, in weight units.
+    """
+
+    lifetime: Spread = Spread(1e6)
+    reset: Spread = Spread(0.0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lifetime", spread(self.lifetime).named("leak.lifetime"))
+        object.__setattr__(self, "reset", spread(self.reset).named("leak.reset"))
+        if any(v <= 0 for v in numbers(self.lifetime.mean)):
+            raise ConfigError(f"leak.lifetime must be above 0 updates, found {self.lifetime.mean}")
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Devices that never move: a fraction `dead` stays at 0, a fraction `stuck` at a uniform value in +-range."""
+
+    dead: PerChip = 0.0
+    stuck: PerChip = 0.0
+    range: float = 0.1
+
+    def __post_init__(self) -> None:
+        for key in ("dead", "stuck"):
+            value = per_chip(getattr(self, key))
+            object.__setattr__(self, key, value)
+            if any(not 0 <= v <= 1 for v in numbers(value)):
+                raise ConfigError(f"faults.{key} is a fraction of the devices, from 0 to 1, found {value}")
+        if not (math.isfinite(self.range) and self.range >= 0):
+            raise ConfigError(f"faults.range must be finite and not negative, found {self.range}")
+
+
+@dataclass_transform(frozen_default=True)
+class _Declared:
+    """Make every subclass a frozen dataclass, so that a user writes fields and nothing else."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclass(frozen=True, kw_only=True)(cls)
+
+
+class Device(_Declared):
+    """A two-terminal element whose conductance, kept as a normalised weight w, is moved by pulses.
+
+    A subclass states its parameters as fields (a `Spread` where devices differ; any number may be a list of one
+    per chip), turns them into per-device arrays in `cells`, and gives its law `pulse`. See docs/how-to/own-device.
+
+    Every device also has: `write_noise` (the apparent weight is w + write_noise granularity xi, redrawn only for
+    pulsed devices), `leak` and `faults`.
+    """
+
+    state: ClassVar[Mapping[str, float]] = {}
+    write_noise: PerChip = 0.0
+    leak: Leak | None = None
+    faults: Faults | None = None
+
+    def __post_init__(self) -> None:
+        for f in dataclasses.fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Spread):
+                object.__setattr__(self, f.name, value.named(f.name))
+            elif _is_spread_field(f):
+                object.__setattr__(self, f.name, spread(value).named(f.name))
+            elif isinstance(value, (list, tuple, np.ndarray)) and f.name not in self._tables():
+                object.__setattr__(self, f.name, per_chip(value))
+        if any(v < 0 for v in numbers(self.write_noise)):
+            raise ConfigError(f"write_noise is a standard deviation and cannot be negative, found {self.write_noise}")
+        self.check()
+
+    @classmethod
+    def _tables(cls) -> tuple[str, ...]:
+        """Return the names of fields whose lists are tables, not values over chips."""
+        return ()
+
+    def check(self) -> None:
+        """Raise ConfigError where the fields are impossible together; a subclass overrides it."""
+
+    def cells(self, draw: Draw) -> dict[str, Array]:
+        """Return the arrays that the law takes by name, drawn once per device."""
+        raise NotImplementedError(f"{type(self).__name__} must define cells(self, draw)")
+
+    @staticmethod
+    def pulse(w: Any, up: Any, xi: Any) -> Any:
+        """Return the state after one pulse; a subclass gives its own with `@law`."""
+        raise NotImplementedError("a device needs a law: @law def pulse(w, up, xi, ...)")
+
+    def granularity(self, chips: int = 1) -> np.ndarray:
+        """Return mean abs(step) at w = 0 for each chip, shape (chips,), from the law without any spread or noise."""
+        cells = {k: np.asarray(v, np.float32) for k, v in self.cells(MeanDraw(chips)).items()}
+        names = law_arguments(type(self))
+        zero = np.zeros((chips, 1, 1, 1), np.float32)
+        steps = []
+        for up in (True, False):
+            extra = [np.full_like(zero, v) for v in self.state.values()]
+            new = type(self).pulse(zero, np.full(zero.shape, up), zero, *extra, *(cells[n] for n in names))
+            moved = new[0] if self.state else new
+            steps.append(np.abs(np.broadcast_to(moved, zero.shape)).reshape(chips))
+        size = (steps[0].astype(np.float64) + steps[1]) / 2
+        if not (np.isfinite(size).all() and (size > 0).all()):
+            raise ConfigError(
+                f"{type(self).__name__}: the mean step at w = 0 is {size.tolist()}; pulses cannot train a device that "
+                "does not move there. Check the law and its parameters, or override granularity()"
+            )
+        return size
+
+
+def _is_spread_field(f: dataclasses.Field[Any]) -> bool:
+    return f.type is Spread or f.type == "Spread" or isinstance(f.default, Spread)
+
+
+def law_arguments(device: type[Device]) -> tuple[str, ...]:
+    """Return the names of the per-device arrays that a device's law takes, in order."""
+    code = device.pulse.__code__
+    names = code.co_varnames[: code.co_argcount]
+    states = tuple(device.state)
+    if len(names) < 3 or names[3 : 3 + len(states)] != states:
+        raise LawError(
+            f"{device.__name__}.pulse takes {', '.join(names) or 'nothing'}; a law takes w, up, xi"
+            f"{''.join(', ' + s for s in states)} and then the names that cells() returns"
+        )
+    return names[3 + len(states) :]
+
+
+class MeanDraw:
+    """A draw in which every device is the mean device; arrays have shape (chips, 1, 1, 1)."""
+
+    def __init__(self, chips: int = 1) -> None:
+        self.chips = chips
+
+    def __call__(self, *spreads: Spread, correlation: float = 0.0) -> Any:
+        """Return the means."""
+        arrays = [over_chips(s.mean, self.chips, s.name) for s in spreads]
+        return arrays[0] if len(arrays) == 1 else tuple(arrays)
+
+    def folded(self, values: Array, name: str) -> Array:
+        """Return the absolute values."""
+        return np.abs(values)
+
+
+def over_chips(value: PerChip, chips: int, name: str = "value") -> np.ndarray:
+    """Return a value as a float32 array (chips, 1, 1, 1); raise ConfigError when a list has another length."""
+    array = np.asarray(numbers(value), np.float32)
+    if array.size not in (1, chips):
+        raise ConfigError(
+            f"{name or 'value'} is a list of {array.size} values over chips, but there are {chips} chips; "
+            f"give one number, or a list of {chips}"
+        )
+    return np.broadcast_to(array, (chips,)).reshape(chips, 1, 1, 1)

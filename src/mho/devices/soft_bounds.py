@@ -1,0 +1,43 @@
+"""The soft-bounds device, whose steps shrink towards the bound that they approach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mho.devices.base import Array, Device, Draw, law
+from mho.devices.ops import maximum, minimum, where
+from mho.devices.spread import PerChip, Spread
+from mho.devices.steps import check_steps, step_sizes
+
+
+class SoftBounds(Device):
+    """A device whose steps shrink linearly to zero at the bound that they approach.
+
+    up:    w <- w + a+ (1 - w/b_max) (1 + c2c xi)
+    down:  w <- w - a- (1 - w/b_min) (1 + c2c xi),   clipped to [b_min, b_max]
+
+    Unlike `ConstantStep` it approaches its bounds exponentially; unlike `LinearStep` the slope is tied to the bounds.
+    Symmetry point w* = (a+ - a-) / (a+/b_max - a-/b_min). All in weight units, b_min < 0 < b_max.
+    Reference: IBM aihwkit `SoftBoundsDevice`; Kim et al., arXiv 1907.10228 (2019).
+    """
+
+    dw_min: Spread = Spread(0.001, d2d=0.3)
+    up_down: Spread = Spread(1.0, d2d=0.02)
+    w_max: Spread = Spread(0.6, d2d=0.3)
+    w_min: Spread = Spread(-0.6, d2d=0.3)
+    c2c: PerChip = 0.3
+
+    def check(self) -> None:
+        """Raise ConfigError for impossible steps or bounds."""
+        check_steps(self.dw_min, self.up_down, self.w_max, self.w_min)
+
+    def cells(self, draw: Draw) -> dict[str, Array]:
+        """Return step sizes and bounds of every device."""
+        up, down = step_sizes(draw, self.dw_min, self.up_down)
+        return {"a_up": up, "a_down": down, "top": draw(self.w_max), "bottom": draw(self.w_min), "c2c": self.c2c}
+
+    @law
+    def pulse(w: Any, up: Any, xi: Any, a_up: Any, a_down: Any, top: Any, bottom: Any, c2c: Any) -> Any:
+        """Move by a step that vanishes at the bound ahead."""
+        step = where(up, a_up, -a_down) * (1.0 - w / where(up, top, bottom)) * (1.0 + c2c * xi)
+        return minimum(maximum(w + step, bottom), top)

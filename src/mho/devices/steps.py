@@ -1,0 +1,48 @@
+"""The per-device step sizes that the built-in laws share: one home for size, spread and up/down imbalance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mho.devices.base import Array, Draw, Spread
+from mho.devices.spread import numbers
+from mho.errors import ConfigError
+
+
+def step_sizes(draw: Draw, dw_min: Spread, up_down: Spread) -> tuple[Array, Array]:
+    """Return the up and down step sizes a+ and a- of every device at w = 0.
+
+    a+- = dw_min abs(g +- b),  g = 1 + d2d xi (or exp(d2d xi)),  b = beta + s xi',
+    beta = (r - 1)/(r + 1) and s = std(r) (1 - beta)^2 / 2 for up_down = r, so that E a+ / E a- = r and
+    (E a+ + E a-)/2 = dw_min. g and b are one draw each, shared by both directions.
+    Source: IBM aihwkit 1.2 (`PulsedDevice`), with the ratio in place of its one-sided `up_down`.
+    """
+    ratio = np.asarray(numbers(up_down.mean))
+    beta = (ratio - 1) / (ratio + 1)
+    slope = (1 - beta) ** 2 / 2
+    std = np.asarray(numbers(up_down.d2d)) * ratio + np.asarray(numbers(up_down.std))
+    imbalance = Spread(tuple(np.atleast_1d(beta)), std=tuple(np.atleast_1d(std * slope)), name=up_down.name)
+    size, b = draw(dw_min), draw(imbalance)
+    mean = np.asarray(draw_mean(dw_min), np.float32).reshape(-1, 1, 1, 1)
+    shift = mean * b
+    return draw.folded(size + shift, "a_up"), draw.folded(size - shift, "a_down")
+
+
+def draw_mean(value: Spread) -> tuple[float, ...]:
+    """Return the mean over chips of a spread, as a tuple."""
+    return numbers(value.mean)
+
+
+def check_steps(dw_min: Spread, up_down: Spread, w_max: Spread, w_min: Spread) -> None:
+    """Raise ConfigError for step sizes, ratios or bounds that no device can have."""
+    if any(v <= 0 for v in numbers(dw_min.mean)):
+        raise ConfigError(f"dw_min is the mean step size and must be above 0, found {dw_min.mean}")
+    if any(v <= 0 for v in numbers(up_down.mean)):
+        raise ConfigError(f"up_down is the ratio of mean up to mean down step and must be above 0, found {up_down.mean}")
+    for low in numbers(w_min.mean):
+        for high in numbers(w_max.mean):
+            if low >= high:
+                raise ConfigError(
+                    f"w_min = {low:g} is not below w_max = {high:g}: the bounds are the wrong way round; "
+                    "give w_min < w_max"
+                )

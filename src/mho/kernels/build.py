@@ -1,0 +1,153 @@
+"""Write kernel source files into the cache and import them: one file per law and template, named by a hash of all."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import platform
+import sys
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from types import ModuleType
+
+from mho.devices.base import Device, law_arguments
+from mho.folders import cache_folder, write_text
+from mho.kernels.translate import law_source
+from mho.random import shared_source
+
+_LAW_PRIMITIVES = '''
+@compiled
+def where(condition, yes, no):
+    return yes if condition else no
+
+
+@compiled
+def minimum(a, b):
+    return b if b < a else a
+
+
+@compiled
+def maximum(a, b):
+    return b if b > a else a
+
+
+@compiled
+def absolute(x):
+    return abs(x)
+
+
+@compiled
+def sqrt(x):
+    return sqrt32(x)
+
+
+@compiled
+def floor(x):
+    return floor32(x)
+
+
+@compiled
+def log(x):
+    return log32(x)
+
+
+@compiled
+def exp(x):
+    return exp32(x)
+
+
+@compiled
+def power(base, exponent):
+    safe = base if base > f32(1e-37) else f32(1e-37)
+    return f32(0.0) if base < f32(1e-37) else exp32(f32(exponent * log32(safe)))
+
+
+@compiled
+def tanh(x):
+    e = exp32(f32(f32(-2.0) * abs(x)))
+    t = f32(f32(f32(1.0) - e) / f32(f32(1.0) + e))
+    return t if x >= f32(0.0) else f32(-t)
+'''
+
+
+def template(name: str) -> str:
+    """Return the text of a kernel template."""
+    return resources.files("mho.kernels").joinpath("templates", f"{name}.py.in").read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
+def _shared() -> str:
+    text = shared_source().replace("def ", "@compiled\ndef ")
+    return "\ncompiled = njit(nogil=True)\n\n" + text
+
+
+@lru_cache(maxsize=1)
+def _versions() -> str:
+    import llvmlite
+    import numba
+
+    import mho
+
+    threads = os.environ.get("NUMBA_CPU_NAME", "") + os.environ.get("NUMBA_OPT", "")
+    return " ".join((mho.__version__, numba.__version__, llvmlite.__version__, sys.version, platform.processor(), threads))
+
+
+def compile_source(text: str, label: str) -> ModuleType:
+    """Import a kernel file of this text from the cache, writing it whole if it is not there."""
+    digest = hashlib.blake2b((text + _versions()).encode(), digest_size=12).hexdigest()
+    path = cache_folder("kernels") / f"{label}_{digest}.py"
+    if not path.exists():
+        write_text(path, text)
+    return _load(path)
+
+
+def _load(path: Path) -> ModuleType:
+    name = f"mho_kernel_{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+@lru_cache(maxsize=None)
+def plain_kernels(name: str) -> ModuleType:
+    """Return the module of a template that needs no law."""
+    return compile_source(template("prelude") + _shared() + "\n\n" + template(name), name)
+
+
+def _indent(lines: list[str], by: int) -> str:
+    return "\n".join(" " * by + line for line in lines)
+
+
+def pulse_source(device: type[Device], per_cell: tuple[bool, ...]) -> str:
+    """Return the source of the pulse kernel of a law; `per_cell` says which of its arrays differ between cells."""
+    names, states = law_arguments(device), tuple(device.state)
+    bind = [f"p_{n} = floats(a[{30 + i}], big)" for i, n in enumerate(names)]
+    bind += [f"s_{n} = floats(a[{30 + len(names) + i}], big)" for i, n in enumerate(states)]
+    taken = [f"p_{n}[i]" if cell else f"p_{n}[u64(c)]" for n, cell in zip(names, per_cell, strict=True)]
+    extra = [f"s_{n}[i]" for n in states]
+    call = f"law_pulse({', '.join(['state[i]', 'up', 'xi[u64(e)]', *extra, *taken])})"
+    if states:
+        apply = [f"new_w, {', '.join('new_' + n for n in states)} = {call}", "state[i] = f32(new_w)"]
+        apply += [f"s_{n}[i] = f32(new_{n})" for n in states]
+    else:
+        apply = [f"state[i] = f32({call})"]
+    body = template("pulse").replace("$bind", _indent(bind, 4)).replace("$apply", _indent(apply, 32))
+    law = law_source(device.pulse, "law_pulse")
+    return template("prelude") + _shared() + _LAW_PRIMITIVES + "\n\n" + law + "\n\n" + body
+
+
+@lru_cache(maxsize=256)
+def pulse_kernels(device: type[Device], per_cell: tuple[bool, ...]) -> ModuleType:
+    """Return the module with the pulse kernel of a law."""
+    return compile_source(pulse_source(device, per_cell), f"pulse_{device.__name__}")
