@@ -10,6 +10,7 @@ from pathlib import Path
 # docs/decisions/0002-import-order.md.
 ROOMS = (
     "errors",
+    "folders",
     "units",
     "random",
     "devices",
@@ -33,7 +34,7 @@ ROOMS = (
 )
 
 # Rooms that stand where their users need them but themselves need less than the order would allow.
-ONLY = {"data": ("errors",)}
+ONLY = {"data": ("errors", "folders")}
 
 FRONT_DOOR = "__init__"  # src/mho/__init__.py gathers the public names, so it may import every room
 
