@@ -9,6 +9,7 @@ from pathlib import Path
 # A room is a file or a folder directly below src/mho. The order is the one design decision kept here; see
 # docs/decisions/0002-import-order.md.
 ROOMS = (
+    "version",
     "errors",
     "folders",
     "units",

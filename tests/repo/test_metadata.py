@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import mho
 from repo.paths import ROOT, pyproject, text
 
 PROJECT = pyproject()["project"]
@@ -92,6 +93,7 @@ def test_tests_run_on_the_pinned_versions(name: str) -> None:
 def test_versions_agree() -> None:
     assert f"version: {PROJECT['version']}\n" in text("CITATION.cff")
     assert importlib.metadata.version("mho") == PROJECT["version"]
+    assert mho.__version__ == PROJECT["version"]
 
 
 def test_entry_point_exists() -> None:
