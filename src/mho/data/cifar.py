@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +26,15 @@ from mho.errors import DataError
 
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 SHAPE = (3, 32, 32)
+UNREADABLE = (
+    pickle.UnpicklingError,
+    EOFError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    TypeError,
+    ValueError,
+)
 # What pickles of NumPy arrays need, by the module names of old and new NumPy; nothing here can run other
 # code.
 ALLOWED = {
@@ -38,20 +47,20 @@ ALLOWED = {
 
 
 def load_cifar(row: CifarRow, *, folders: list[tuple[str, Path]], cache: Path, show: bool) -> Dataset:
-    """Return CIFAR-10 from the first source that has it: the exact one where there is a choice within a folder."""
-    kept = cache / row.name / "official.npz"
+    """Return CIFAR-10 from the first source that has it; a folder's exact archive goes before its JPEGs."""
+    kept = _kept(row, cache)
     sources = [Source(f"cache {kept}", partial(_from_cache, row, kept))]
     for label, folder in folders:
         sources.append(Source(label, partial(_from_folder, row, folder, cache, show)))
     if not any(label.startswith("MHO_DATA") for label, _ in folders):
         sources.append(Source("MHO_DATA", unset_mho_data))
     url = f"{row.official}{row.archive}"
-    sources.append(Source(f"official address {url}", partial(_from_official, row, url, kept, show)))
+    sources.append(Source(f"official address {url}", partial(_from_official, row, url, cache, show)))
     advice = (
         f"Set MHO_DATA to a folder that holds {row.archive} (or {row.jpeg_patterns[0]}, a lossy copy), or "
         "use the built-in data set: --data digits."
     )
-    return cast(Dataset, first_that_works(row.title, sources, advice=advice)[1])
+    return first_that_works(row.title, sources, advice=advice)[1]
 
 
 def _from_cache(row: CifarRow, kept: Path) -> Dataset:
@@ -74,7 +83,7 @@ def _from_folder(row: CifarRow, folder: Path, cache: Path, show: bool) -> Datase
                     f"{path} was found for {row.title}, but has md5 {found}, expected {row.md5}: it is "
                     "truncated or not the official archive. Replace it, or unset MHO_DATA."
                 )
-            return _keep(_read_archive(row, path, f"{row.title} from {path}, checksum verified", show), row, cache)
+            return _read_archive(row, path, source=str(path), cache=cache, show=show)
     for place in places:
         for path in (match for pattern in row.jpeg_patterns for match in sorted(place.glob(pattern))):
             return _lossy(row, path, cache, show)
@@ -97,7 +106,7 @@ def _lossy(row: CifarRow, path: Path, cache: Path, show: bool) -> Dataset:
     return replace(dataset, name=f"{row.name}-jpeg", source=source)
 
 
-def _from_official(row: CifarRow, url: str, kept: Path, show: bool) -> Dataset:
+def _from_official(row: CifarRow, url: str, cache: Path, show: bool) -> Dataset:
     with tempfile.TemporaryDirectory(prefix="mho-cifar-") as folder:
         path = Path(folder, row.archive)
         with path.open("wb") as stream:
@@ -105,16 +114,15 @@ def _from_official(row: CifarRow, url: str, kept: Path, show: bool) -> Dataset:
         found = store.md5_file(path)
         if found != row.md5:
             raise SourceFailed(f"{row.archive} came with md5 {found}, expected {row.md5}")
-        return _keep(_read_archive(row, path, f"{row.title} from {url}, checksum verified", show), row, kept.parents[1])
+        return _read_archive(row, path, source=url, cache=cache, show=show)
 
 
-def _keep(dataset: Dataset, row: CifarRow, cache: Path) -> Dataset:
-    keep(dataset, cache / row.name / "official.npz")
-    return dataset
+def _kept(row: CifarRow, cache: Path) -> Path:
+    return cache / row.name / "official.npz"
 
 
-def _read_archive(row: CifarRow, path: Path, source: str, show: bool) -> Dataset:
-    """Return the data set in the official archive, whose checksum has been verified before."""
+def _read_archive(row: CifarRow, path: Path, *, source: str, cache: Path, show: bool) -> Dataset:
+    """Return the data set in the official archive, its checksum already verified, and keep it decoded."""
     batches = {}
     try:
         with bar(f"reading {path.name}", total=len(BATCHES), show=show) as progress:
@@ -129,16 +137,18 @@ def _read_archive(row: CifarRow, path: Path, source: str, show: bool) -> Dataset
     if missing:
         raise DataError(f"{path} lacks {', '.join(missing)} of {row.title}; fetch it again.")
     train = [batches[name] for name in BATCHES[:-1]]
-    return Dataset(
+    dataset = Dataset(
         name=row.name,
         classes=row.classes,
         train_images=np.concatenate([images for images, _ in train]),
         train_labels=np.concatenate([labels for _, labels in train]),
         test_images=batches["test_batch"][0],
         test_labels=batches["test_batch"][1],
-        source=source,
+        source=f"{row.title} from {source}, checksum verified",
         checksums={row.archive: row.md5},
     )
+    keep(dataset, _kept(row, cache))
+    return dataset
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -165,6 +175,5 @@ def _batch(raw: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
         content = _ArraysOnly(io.BytesIO(raw), encoding="bytes").load()
         images = np.asarray(content[b"data"], dtype=np.uint8).reshape(-1, *SHAPE)
         return images, np.asarray(content[b"labels"], dtype=np.int64)
-    except (pickle.UnpicklingError, EOFError, KeyError, IndexError, AttributeError, TypeError, ValueError) as
-    error:
+    except UNREADABLE as error:
         raise DataError(f"{where} is not a CIFAR-10 batch ({error}); fetch the archive again.") from error

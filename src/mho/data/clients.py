@@ -80,7 +80,7 @@ def _client(name: str) -> str:
 
 
 def _run(command: list[str], folder: str, text: str, show: bool) -> None:
-    """Run a client in `folder` with a progress line; raises SourceFailed with its last words when it fails."""
+    """Run a client in `folder` with a progress line; raises SourceFailed with its reason when it fails."""
     name = Path(command[0]).stem + " " + command[1]
     try:
         process = subprocess.Popen(

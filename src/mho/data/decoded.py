@@ -12,8 +12,17 @@ import numpy as np
 
 from mho.data import store
 from mho.data.dataset import Dataset
-from mho.errors import DataError
 
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    NotImplementedError,
+)
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
@@ -25,7 +34,7 @@ def keep(dataset: Dataset, path: Path) -> None:
 
 
 def recall(path: Path, *, name: str, source: str) -> Dataset | None:
-    """Return the data set kept in `path`; None when there is none, or (with a warning) when the file is damaged."""
+    """Return the data set kept in `path`; None when there is none or (with a warning) when it is damaged."""
     if not path.is_file():
         return None
     try:
@@ -40,7 +49,6 @@ def recall(path: Path, *, name: str, source: str) -> Dataset | None:
             checksums=about["checksums"],
             **arrays,
         )
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, TypeError, DataError) as
-    error:
+    except UNREADABLE as error:
         warnings.warn(f"{path} in the cache is corrupt ({error}); decoding the images again", stacklevel=2)
         return None

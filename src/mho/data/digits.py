@@ -18,17 +18,18 @@ TEST_EVERY, TEST_FROM = 5, 2
 def load_digits() -> Dataset:
     """Return the 8x8 digits: 1,438 training and 359 test images, pixels 0..16 as floats in [0, 1].
 
-    The data are the test part of "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak, UCI Machine
-    Learning Repository 1998, CC BY 4.0), as scikit-learn ships them. The split is fixed: of each
-    class, in file order, the images 2, 7, 12, ... are for testing. Writers occur in both splits, so
-    accuracies are higher than on digits of people never seen.
+    The data are the test part of "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak, UCI
+    Machine Learning Repository 1998, CC BY 4.0), as scikit-learn ships them. The split is fixed: of each
+    class, in file order, the images 2, 7, 12, ... are for testing. Writers occur in both splits, so accuracies are
+    higher than on digits of people never seen.
     """
     with resources.files("mho.data").joinpath("digits.npz").open("rb") as stream, np.load(stream) as stored:
         images, labels = stored["images"], stored["labels"]
     found = hashlib.md5(images.tobytes() + labels.tobytes(), usedforsecurity=False).hexdigest()
     if found != MD5:
         raise DataError(
-            f"the built-in digits have md5 {found}, expected {MD5}; the installation is damaged. Reinstall mho."
+            f"the built-in digits have md5 {found}, expected {MD5}; so the installation "
+            "is damaged. Reinstall mho."
         )
     rank = np.empty(len(labels), dtype=np.int64)
     for label in range(10):

@@ -1,4 +1,4 @@
-"""Reading IDX files, the format of MNIST: a magic number, the sizes as big-endian 32-bit words, then bytes."""
+"""Reading IDX files, the format of MNIST: a magic number, big-endian 32-bit sizes, then bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_BYTES = 1 << 30
 
 
 def unpack(raw: bytes, where: str) -> bytes:
-    """Return the bytes of a file, unpacked when they are gzip; raises DataError naming `where` when truncated."""
+    """Return the bytes of a file, unpacked when they are gzip; a truncated one is a DataError naming it."""
     if not raw.startswith(GZIP_MAGIC):
         return raw
     try:
@@ -40,16 +40,14 @@ def unpack(raw: bytes, where: str) -> bytes:
 
 
 def parse_idx(data: bytes, where: str, *, dimensions: int) -> NDArray[np.uint8]:
-    """Return the array in the IDX bytes `data` (3 dimensions: images, 1: labels); `where` names the file in
-    errors.
+    """Return the array in the IDX bytes `data` (3 dimensions: images, 1: labels) of the file `where`.
 
     Layout: byte 0-1 zero, byte 2 the type (8 = unsigned byte), byte 3 the number of dimensions, then one big-endian
     uint32 per dimension, then the values, last dimension fastest.
 
     Raises
     ------
-    DataError : wrong magic number, another type or number of dimensions, or a length that does not fit the
-        header.
+    DataError : wrong magic number, type or number of dimensions, or a length that does not fit the header.
     """
     header = 4 + 4 * dimensions
     expected_magic = bytes((0, 0, UINT8, dimensions))

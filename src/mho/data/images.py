@@ -73,7 +73,7 @@ def load_image_tree(path: Path, *, cache: Path, show: bool) -> Dataset | None:
 
 
 def _folder_files(folder: Path) -> dict[str, Path]:
-    """Return the images of a folder by path relative to it (or to its only sub-folder with train and test)."""
+    """Return the images of a folder by path relative to it (or to its sub-folder with train and test)."""
     roots = [
         root
         for root in (folder, *sorted(folder.iterdir()))

@@ -14,9 +14,10 @@ PATIENCE = 2.0
 
 
 class Bar:
-    """A progress bar that appears once its work has run for `PATIENCE` seconds; without `show` it never does."""
+    """A progress bar that appears when its work has run for `PATIENCE` seconds, if `show`."""
 
     def __init__(self, text: str, *, total: int | None, show: bool) -> None:
+        """Note the start; `total` None means that the amount of work is not known."""
         self._text, self._total, self._show = text, total, show
         self._start = time.monotonic()
         self._done = 0
@@ -55,7 +56,7 @@ class Bar:
 
 @contextmanager
 def bar(text: str, *, total: int | None, show: bool) -> Iterator[Bar]:
-    """Open a `Bar` for a block of work; `total` None means that the amount of work is not known."""
+    """Open a `Bar` for a block of work."""
     opened = Bar(text, total=total, show=show)
     try:
         yield opened

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, NoReturn, TypeVar
 
 from mho.errors import DataError
 
@@ -16,15 +16,16 @@ class SourceFailed(Exception):
     """A source does not have the data; its text is the reason, and the next source is tried."""
 
 
-class Source(NamedTuple):
-    """A place to get data from: `label` names it in messages, `get` returns the data or raises SourceFailed."""
+class Source(NamedTuple, Generic[T]):
+    """A place to get data from; `get` returns the data or raises SourceFailed."""
 
     label: str
-    get: Callable[[], object]
+    get: Callable[[], T]
+    remote: bool = False
 
 
-def first_that_works(title: str, sources: Iterable[Source], *, advice: str) -> tuple[str, object]:
-    """Return (label, data) of the first source that has the data.
+def first_that_works(title: str, sources: Iterable[Source[T]], *, advice: str) -> tuple[Source[T], T]:
+    """Return (source, data) of the first source that has the data.
 
     Raises
     ------
@@ -35,7 +36,7 @@ def first_that_works(title: str, sources: Iterable[Source], *, advice: str) -> t
     reasons: list[str] = []
     for source in sources:
         try:
-            return source.label, source.get()
+            return source, source.get()
         except SourceFailed as failure:
             reasons.append(f"({len(reasons) + 1}) {source.label}: {failure}")
     raise DataError(f"{title} was asked for, but no source has it. Tried {'; '.join(reasons)}. {advice}")
@@ -63,6 +64,6 @@ def user_folders(data_dir: str | os.PathLike[str] | None) -> list[tuple[str, Pat
     return folders
 
 
-def unset_mho_data() -> None:
+def unset_mho_data() -> NoReturn:
     """Stand in for the MHO_DATA source when that variable is not set."""
     raise SourceFailed("not set")
