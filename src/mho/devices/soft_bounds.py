@@ -32,12 +32,13 @@ class SoftBounds(Device):
         check_steps(self.dw_min, self.up_down, self.w_max, self.w_min)
 
     def cells(self, draw: Draw) -> dict[str, Array]:
-        """Return step sizes and bounds of every device."""
+        """Return the bounds, and the share of the way to them that one pulse goes, of every device."""
         up, down = step_sizes(draw, self.dw_min, self.up_down)
-        return {"a_up": up, "a_down": down, "top": draw(self.w_max), "bottom": draw(self.w_min), "c2c": self.c2c}
+        top, bottom = draw(self.w_max), draw(self.w_min)
+        return {"rate_up": up / top, "rate_down": -down / bottom, "top": top, "bottom": bottom, "c2c": self.c2c}
 
     @law
-    def pulse(w: Any, up: Any, xi: Any, a_up: Any, a_down: Any, top: Any, bottom: Any, c2c: Any) -> Any:
-        """Move by a step that vanishes at the bound ahead."""
-        step = where(up, a_up, -a_down) * (1.0 - w / where(up, top, bottom)) * (1.0 + c2c * xi)
+    def pulse(w: Any, up: Any, xi: Any, rate_up: Any, rate_down: Any, top: Any, bottom: Any, c2c: Any) -> Any:
+        """Go a share of the way to the bound ahead: a+ (1 - w/b_max) = (a+/b_max) (b_max - w)."""
+        step = where(up, rate_up * (top - w), rate_down * (bottom - w)) * (1.0 + c2c * xi)
         return minimum(maximum(w + step, bottom), top)

@@ -88,44 +88,46 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
         return
     capacity = columns * longest + 1
     block = min(batch, max(1, BLOCK_BYTES // (4 * capacity * chips)))
-    trains, pulses = _train_arguments(cells, samples, scheme, rates_), _pulse_arguments(cells, samples)
+    grain = 1 if block < 128 else max(1, min(64, 2048 // max(columns, rows)))
+    layout = (rows * block, 1, rows) if grain == 1 else (rows * block, block, 1)
+    trains, pulses = _train_arguments(cells, samples, scheme, rates_, grain), _pulse_arguments(cells, samples)
     lists = workspace("entries", chips * block * capacity * 4)
-    offsets = workspace("offsets", chips * block * 65 * 4)
+    offsets = workspace("offsets", chips * block * (longest + 1) * 4)
     d_words = workspace("d words", chips * rows * block * 9)
     signs = d_words.data_ptr() + chips * rows * block * 8
     make = entry(plain_kernels("trains"), "trains")
     per_cell = tuple(cells.parameters[n].dim() > 1 for n in law_arguments(cells.device))
     move = entry(pulse_kernels(cells.device, per_cell), "pulse")
-    lines = columns + rows
     trains[16:20] = pulses[10:14] = (lists.data_ptr(), offsets.data_ptr(), d_words.data_ptr(), signs)
+    trains[25], trains[28:31] = longest + 1, layout
+    pulses[29], pulses[70:73] = longest + 1, layout
     most = threads()
     for first in range(0, batch, block):
         now = min(block, batch - first)
-        trains[[7, 8, 9, 23, 24]] = (first, now, capacity, 0, 0)
-        trains[23], trains[24] = trains.ctypes.data, trains.ctypes.data + 8
-        trains[0] = trains[1] = 0
-        launch(make, trains, most if now * chips * lines * longest > 20_000 else 1)
-        pulses[0] = pulses[1] = 0
-        pulses[6:9] = (now, first, capacity)
+        work = now * chips * (columns + rows) * longest
+        trains[7:10], pulses[6:9] = (first, now, capacity), (now, first, capacity)
+        trains[:2] = pulses[:2] = 0
+        launch(make, trains, most if work > 20_000 else 1)
         if device_of is not None:
             chosen = device_of[:, first : first + now].contiguous()
             pulses[22] = chosen.data_ptr()
-        workers = most if now * chips * lines * longest > 10_000 else 1
+        workers = most if work > 10_000 else 1
         pulses[28] = max(1, min(16, (chips * rows) // (4 * workers)))
         launch(move, pulses, workers)
 
 
-def _train_arguments(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates) -> np.ndarray:
+def _train_arguments(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates, grain: int) -> np.ndarray:
     chips, batch, columns = samples.x.shape
     rows = samples.d.shape[2]
-    widest = max(columns + 1, rows)
+    room = (max(columns + 1, rows) + 1) * grain
     a = np.zeros(48, np.int64)
     a[2:7] = (batch, columns, rows, samples.bias, scheme.deterministic)
     a[10:16] = (
         samples.x.data_ptr(), samples.d.data_ptr(), rates_.x_rate.data_ptr(), rates_.d_rate.data_ptr(),
         rates_.length.data_ptr(), samples.keys.data_ptr(),
     )  # fmt: skip
-    a[20:23] = (chips, samples.step, workspace("lines", 16 * widest * threads()).data_ptr())
+    a[20:23] = (chips, samples.step, workspace("lines", 24 * room * threads()).data_ptr())
+    a[23:28] = (a.ctypes.data, a.ctypes.data + 8, 0, grain, room)
     return a
 
 
@@ -134,8 +136,9 @@ def _pulse_arguments(cells: Cells, samples: Samples) -> np.ndarray:
     a = np.zeros(80, np.int64)
     a[2:6] = (chips, devices, rows, columns)
     a[9] = cells.state.data_ptr()
-    a[14:17] = (samples.keys.data_ptr(), samples.step, ROOM + columns)
-    a[17] = workspace("events", (12 * (ROOM + columns) + columns + 64) * threads()).data_ptr()
+    room = ROOM + columns
+    a[14:17] = (samples.keys.data_ptr(), samples.step, room)
+    a[17] = workspace("events", (12 * (room + 32) + columns + 64) * threads()).data_ptr()
     a[18] = cells.counts.data_ptr() if cells.counts is not None else 0
     a[19:22] = (cells.totals.data_ptr(), a.ctypes.data, a.ctypes.data + 8)
     a[23] = cells.frozen.data_ptr() if cells.frozen is not None else 0
