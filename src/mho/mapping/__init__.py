@@ -1,0 +1,5 @@
+"""Mapping: how weight matrices and convolutions are laid on tiles."""
+
+from mho.mapping.settings import Mapping
+
+__all__ = ["Mapping"]

@@ -1,0 +1,1 @@
+"""Tiles: the state of crossbar arrays."""
