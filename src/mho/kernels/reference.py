@@ -1,0 +1,168 @@
+"""The pulsed update in slow, obvious NumPy: sample by sample and slot by slot, what the other backends must equal.
+
+Trains, pulses, counts and totals are equal bit for bit on every backend. So are the states under a law made of
+arithmetic, `where`, `minimum` and `maximum`; under a law with `exp`, `log`, `power` or `tanh` they agree to rounding,
+because the law runs here on NumPy's own functions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mho.devices.base import law_arguments
+from mho.kernels.cells import PURPOSES, Cells, Samples, Scheme
+from mho.kernels.cpu import Rates
+from mho.random import normal32, philox, pick
+
+ONE = 1 << 30
+"""The threshold of a slot that always fires: probabilities are whole multiples of 2^-30."""
+
+
+def draws(key: np.ndarray, cell: Any, vector: int, draw: Any, step: int) -> np.ndarray:
+    """Return the random words of counter (cell, vector, draw // 4, step), word draw % 4, broadcast over cell and draw."""
+    k0, k1, at, which = (np.atleast_1d(np.asarray(v, np.uint32)) for v in (key[0], key[1], cell, draw))
+    sample, now = np.full(1, vector, np.uint32), np.full(1, step, np.uint32)
+    at, which = np.broadcast_arrays(at, which)
+    words = philox(k0, k1, at, sample, which // np.uint32(4), now)
+    return np.asarray(pick(*words, which))
+
+
+def key_of(samples: Samples, chip: int, purpose: str) -> np.ndarray:
+    """Return the two words of the key of a chip and purpose."""
+    return samples.keys[chip, PURPOSES.index(purpose)].numpy().view(np.uint32)
+
+
+def rates(samples: Samples, scheme: Scheme) -> Rates:
+    """Return train lengths and rates of every vector; nothing is moved.
+
+    BL = min(bl, ceil(gain x_max d_max)) if managed, else bl; 0 where x or d is zero. K = sqrt(gain / BL), and
+    p_x = K sqrt(d_max/x_max) abs(x), p_d = K sqrt(x_max/d_max) abs(d) if balanced, else K abs(x) and K abs(d).
+    """
+    x, d = np.abs(samples.x.numpy()), np.abs(samples.d.numpy())
+    gain = samples.gain.numpy()[:, None]
+    x_max, d_max = x.max(axis=2, initial=0.0), d.max(axis=2, initial=0.0)
+    if samples.bias:
+        x_max = np.maximum(x_max, np.float32(1.0))
+    with np.errstate(all="ignore"):
+        length = np.full(x_max.shape, scheme.bl, np.float32)
+        if scheme.managed:
+            length = np.fmin(np.fmax(np.ceil(gain * (x_max * d_max)), 1.0), length).astype(np.float32)
+        k = gain / length
+        x_rate = np.sqrt(k * (d_max / x_max)) if scheme.balanced else np.sqrt(k)
+        d_rate = np.sqrt(k * (x_max / d_max)) if scheme.balanced else np.sqrt(k)
+    silent = (x_max == 0) | (d_max == 0)
+    length = np.where(silent, 0, length).astype(np.int32)
+    flat = (torch.from_numpy(np.ascontiguousarray(v).reshape(-1)) for v in (x_rate, d_rate, length))
+    return Rates(*flat, bool(np.isfinite(x).all()), bool(np.isfinite(d).all()))
+
+
+def thresholds(rate: np.float32, values: np.ndarray) -> np.ndarray:
+    """Return min(1, rate abs(value)) of every line in units of 2^-30, as int64; a value of 0 never fires."""
+    with np.errstate(all="ignore"):
+        p = np.where(values == 0, np.float32(0.0), np.fmin(rate * np.abs(values), np.float32(1.0)))
+    return (p.astype(np.float32) * np.float32(ONE) + np.float32(0.5)).astype(np.int64)
+
+
+def random_trains(limits: np.ndarray, length: int, key: np.ndarray, vector: int, step: int) -> np.ndarray:
+    """Return the trains (lines, slots): a slot fires when the high 30 bits of its word are below the threshold."""
+    lines, slots = np.arange(len(limits))[:, None], np.arange(length)[None, :]
+    return (draws(key, lines, vector, slots, step) >> np.uint32(2)).astype(np.int64) < limits[:, None]
+
+
+def even_trains(limits: np.ndarray, length: int, *, spread_out: bool) -> np.ndarray:
+    """Return deterministic trains: round(p BL) pulses, in the first slots or spread evenly over all."""
+    count = ((limits * length + ONE // 2) // ONE)[:, None]
+    slot = np.arange(length)[None, :]
+    if spread_out:
+        return np.asarray((slot + 1) * count // length > slot * count // length)
+    return np.asarray(slot < count)
+
+
+def trains(
+    samples: Samples, scheme: Scheme, rates_: Rates, chip: int, vector: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the trains of one sample, x (columns with the bias, slots) and d (rows, slots), as booleans."""
+    at = chip * samples.x.shape[1] + vector
+    length = int(rates_.length[at])
+    x = samples.x[chip, vector].numpy()
+    if samples.bias:
+        x = np.append(x, np.float32(1.0))
+    x_limits = thresholds(rates_.x_rate[at].numpy(), x)
+    d_limits = thresholds(rates_.d_rate[at].numpy(), samples.d[chip, vector].numpy())
+    if scheme.deterministic:
+        return even_trains(x_limits, length, spread_out=False), even_trains(d_limits, length, spread_out=True)
+    x_key, d_key = key_of(samples, chip, "train x"), key_of(samples, chip, "train d")
+    number = samples.first + vector
+    return (
+        random_trains(x_limits, length, x_key, number, samples.step),
+        random_trains(d_limits, length, d_key, number, samples.step),
+    )
+
+
+def pulse_update_(
+    cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates, device_of: Tensor | None
+) -> None:
+    """Move the devices of a tile by the pulses of one step's samples, in place.
+
+    `device_of`: (chips, batch) int32, which device of a cell each sample pulses; None for all of them.
+    A pulse is up where x and d differ in sign: the update is W -= lr d x^T.
+    """
+    chips, devices = cells.state.shape[:2]
+    for chip in range(chips):
+        touched = np.zeros(cells.state.shape[1:], bool)
+        for vector in range(samples.x.shape[1]):
+            x_on, d_on = trains(samples, scheme, rates_, chip, vector)
+            chosen = range(devices) if device_of is None else [int(device_of[chip, vector])]
+            for slot in range(x_on.shape[1]):
+                hit = np.zeros_like(touched)
+                for k in chosen:
+                    hit[k] = np.outer(d_on[:, slot], x_on[:, slot])
+                touched |= _pulse(cells, samples, chip, vector, slot, hit)
+        _write(cells, samples, chip, touched)
+
+
+def _up(samples: Samples, chip: int, vector: int) -> np.ndarray:
+    """Return whether a pulse of this sample on (row, column) is up."""
+    x = np.signbit(samples.x[chip, vector].numpy())
+    if samples.bias:
+        x = np.append(x, False)
+    return np.not_equal.outer(np.signbit(samples.d[chip, vector].numpy()), x)
+
+
+def _pulse(cells: Cells, samples: Samples, chip: int, vector: int, slot: int, hit: np.ndarray) -> np.ndarray:
+    """Pulse the devices in `hit` (devices, rows, columns) once, and return which of them can move."""
+    cells.totals[chip] += int(hit.sum())
+    moves = hit if cells.frozen is None else hit & (cells.frozen[chip].numpy() == 0)
+    if not moves.any():
+        return moves
+    state = cells.state[chip].numpy()
+    number = samples.first + vector
+    xi = normal32(draws(key_of(samples, chip, "pulse"), np.flatnonzero(moves), number, slot, samples.step))
+    up = np.broadcast_to(_up(samples, chip, vector), moves.shape)[moves]
+    extra = [cells.extra[name][chip].numpy() for name in cells.device.state]
+    taken = [cells.parameters[name][chip].numpy() for name in law_arguments(cells.device)]
+    taken = [p[moves] if p.ndim else p for p in taken]
+    new = cells.device.pulse(state[moves], up, xi, *(e[moves] for e in extra), *taken)
+    for array, value in zip([state, *extra], new if extra else [new], strict=True):
+        array[moves] = np.asarray(value, np.float32)
+    if cells.counts is not None:
+        cells.counts[chip].numpy()[moves] += 1
+    return moves
+
+
+def _write(cells: Cells, samples: Samples, chip: int, touched: np.ndarray) -> None:
+    """Redraw the write noise of the devices that were pulsed, and sum the devices of every weight."""
+    read = cells.state[chip].numpy()
+    if cells.apparent is not None and cells.write_noise is not None:
+        xi = normal32(draws(key_of(samples, chip, "write"), np.flatnonzero(touched), 0, 0, samples.step))
+        cells.apparent[chip].numpy()[touched] = read[touched] + cells.write_noise[chip].numpy() * xi
+        read = cells.apparent[chip].numpy()
+    if cells.visible is not None:
+        total = np.zeros(read.shape[1:], np.float32)
+        for gain, device in zip(cells.gains.numpy(), read, strict=True):
+            total = total + gain * device
+        cells.visible[chip] = torch.from_numpy(total)

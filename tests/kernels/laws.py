@@ -1,0 +1,61 @@
+"""Laws that the kernel tests use beside the built-in ones: an extra state, and every function a law may call."""
+
+from __future__ import annotations
+
+from mho.devices import (
+    Device,
+    Spread,
+    absolute,
+    exp,
+    floor,
+    law,
+    log,
+    maximum,
+    minimum,
+    power,
+    sqrt,
+    tanh,
+    where,
+)
+
+HALF = 0.5
+
+
+def towards(w, up, top):
+    """A helper function of a law."""
+    room = where(up, top - w, top + w)
+    return maximum(room, 0.0)
+
+
+class Tiring(Device):
+    """Steps shrink with the pulses that a device has had: an extra state, arithmetic only."""
+
+    state = {"worn": 0.0}
+    dw_min: Spread = Spread(0.01, d2d=0.3)
+
+    def cells(self, draw):
+        return {"dw": draw(self.dw_min), "top": 1.0, "c2c": 0.2}
+
+    @law
+    def pulse(w, up, xi, worn, dw, top, c2c):
+        size = dw * towards(w, up, top) / (1.0 + HALF * worn)
+        worn += 1.0
+        return minimum(maximum(w + where(up, size, -size) * (1.0 + c2c * xi), -top), top), worn
+
+
+class Everything(Device):
+    """Calls every function that a law may call."""
+
+    dw_min: Spread = Spread(0.01, d2d=0.3)
+
+    def cells(self, draw):
+        return {"dw": draw(self.dw_min), "top": 1.0, "c2c": 0.2}
+
+    @law
+    def pulse(w, up, xi, dw, top, c2c):
+        room = towards(w, up, top)
+        curve = exp(-(room**2)) + 0.1 * log(1.0 + room) + 0.1 * sqrt(room + 0.01) + 0.1 * tanh(3.0 * w)
+        curve = curve + 0.1 * power(room, 1.5) + 0.01 * floor(10.0 * room) + 0.1 * absolute(w)
+        keep = (room > 0.001) & ~((w > 5.0) | (w < -5.0))
+        step = where(keep, dw * curve, 0.0) * (1.0 + c2c * xi)
+        return minimum(maximum(w + where(up, step, -step), -top), top)
