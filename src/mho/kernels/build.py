@@ -88,10 +88,10 @@ def _versions() -> str:
     import llvmlite
     import numba
 
-    import mho
+    from mho.version import __version__
 
     threads = os.environ.get("NUMBA_CPU_NAME", "") + os.environ.get("NUMBA_OPT", "")
-    return " ".join((mho.__version__, numba.__version__, llvmlite.__version__, sys.version, platform.processor(), threads))
+    return " ".join((__version__, numba.__version__, llvmlite.__version__, sys.version, platform.processor(), threads))
 
 
 def compile_source(text: str, label: str) -> ModuleType:

@@ -58,7 +58,7 @@ class Samples:
     """One step's samples: x (chips, batch, columns without the bias), d (chips, batch, rows), gain (chips,).
 
     gain = lr / (granularity of the weight): the expected pulses of a cell are gain x d. `bias`: a further column of
-    input 1. `keys`: (chips, 5, 2) uint32 words for x trains, d trains, pulses, writes and the choice of a device.
+    input 1. `first`: the number of the first vector within the step. `keys`: (chips, 5, 2) uint32 words for x trains, d trains, pulses, writes and the choice of a device.
     """
 
     x: Tensor
@@ -67,6 +67,7 @@ class Samples:
     keys: Tensor
     step: int
     bias: bool = False
+    first: int = 0
 
 
 PURPOSES = ("train x", "train d", "pulse", "write", "device")

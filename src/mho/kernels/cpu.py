@@ -105,7 +105,7 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
     for first in range(0, batch, block):
         now = min(block, batch - first)
         work = now * chips * (columns + rows) * longest
-        trains[7:10], pulses[6:9] = (first, now, capacity), (now, first, capacity)
+        trains[7:10], pulses[6:9] = (first, now, capacity), (now, samples.first + first, capacity)
         trains[:2] = pulses[:2] = 0
         launch(make, trains, most if work > 20_000 else 1)
         if device_of is not None:
@@ -128,6 +128,7 @@ def _train_arguments(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rat
     )  # fmt: skip
     a[20:23] = (chips, samples.step, workspace("lines", 24 * room * threads()).data_ptr())
     a[23:28] = (a.ctypes.data, a.ctypes.data + 8, 0, grain, room)
+    a[31] = samples.first
     return a
 
 

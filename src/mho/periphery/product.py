@@ -1,0 +1,174 @@
+"""One analog product of a tile: scale, convert, multiply, disturb, clip, convert, rescale, and repeat where it saturates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mho.devices.base import over_chips
+from mho.devices.spread import PerChip, numbers
+from mho.errors import NotFiniteError
+from mho.kernels.product import Converters, Draws, finish_, peaks, prepare
+from mho.periphery.settings import MAX_REPEATS, Periphery
+
+
+@dataclass
+class Product:
+    """A periphery bound to a number of chips: constants, the running scale, and counts of what happened.
+
+    reads: vectors multiplied so far; repeats: of those, how many were repeats by bound management.
+    """
+
+    settings: Periphery
+    converters: Converters
+    running: Tensor
+    reads: int = 0
+    repeats: int = 0
+
+
+def bind(settings: Periphery, chips: int) -> Product:
+    """Return a product with its constants for `chips` chips; raise ConfigError where a list has another length."""
+    table = np.zeros((chips, 16), np.float32)
+
+    def column(value: PerChip, name: str) -> np.ndarray:
+        return over_chips(value, chips, name).reshape(chips).astype(np.float64)
+
+    p = settings
+    bound = np.full(chips, np.inf) if p.output_bound is None else column(p.output_bound, "output_bound")
+    table[:, 0] = column(p.input_range, "input_range")
+    table[:, 3], table[:, 11] = column(p.input_noise, "input_noise"), column(p.output_noise, "output_noise")
+    table[:, 4] = column(p.scale, "scale") if p.noise_management == "constant" else 1.0
+    table[:, 12] = column(p.weight_noise, "weight_noise") ** 2
+    table[:, 8] = bound
+    for at, bits, reach in ((1, p.dac_bits, table[:, 0]), (9, p.adc_bits, bound)):
+        if bits is not None:
+            step = 2.0 * np.asarray(reach, np.float64) / (2**bits - 2)
+            table[:, at], table[:, at + 1] = step, 1.0 / step
+    converters = Converters(
+        torch.from_numpy(table), scaled=p.noise_management == "max-abs", dac=p.dac_bits is not None,
+        dac_stochastic=p.dac_stochastic, input_noise=any(numbers(p.input_noise)), bounded=p.output_bound is not None,
+        adc=p.adc_bits is not None, adc_stochastic=p.adc_stochastic, output_noise=any(numbers(p.output_noise)),
+        weight_noise=any(numbers(p.weight_noise)),
+    )  # fmt: skip
+    return Product(settings, converters, torch.zeros(chips))
+
+
+def multiply(
+    product: Product, weights: Tensor, x: Tensor, draws: Draws, out: Tensor, *, bias: bool = False, adding: bool = False,
+    learning: bool = False,
+) -> None:  # fmt: skip
+    """Write (or add) the analog product of x (chips, vectors, columns) with weights (chips, rows, columns) into `out`.
+
+    out: (chips, vectors, rows), may be strided. `bias`: the weights have a further column whose input is 1.
+    `learning`: the running mean of noise management follows this call. Raises NotFiniteError for NaN or infinity in x.
+    """
+    product.reads += x.shape[0] * x.shape[1]
+    if product.settings.ideal:
+        _ideal(weights, x, out, bias=bias, adding=adding)
+        return
+    if product.settings.noise_management == "running-max":
+        _follow(product, x, bias, learning)
+    settings, converters = product.settings, product.converters
+    xq, scales, norms, finite = prepare(x, bias, converters, draws)
+    if not finite:
+        raise NotFiniteError("the input of an analog product holds NaN or infinity")
+    y = _matmul(xq, weights)
+    repeating = settings.bound_management != "none" and converters.bounded
+    if not repeating:
+        finish_(y, scales, norms, converters, draws, out, adding=adding)
+        return
+    part = torch.empty(y.shape) if adding else out
+    saturated, hits = finish_(y, scales, norms, converters, draws, part, adding=False)
+    if hits:
+        _repeat(product, weights, x, draws, part, saturated=saturated, bias=bias)
+    if adding:
+        out += part
+
+
+def _matmul(x: Tensor, weights: Tensor) -> Tensor:
+    if x.shape[0] == 1:
+        return torch.mm(x[0], weights[0].t()).unsqueeze(0)
+    return torch.bmm(x, weights.transpose(1, 2))
+
+
+def _ideal(weights: Tensor, x: Tensor, out: Tensor, *, bias: bool, adding: bool) -> None:
+    y = _matmul(x, weights[:, :, :-1] if bias else weights)
+    if bias:
+        y += weights[:, None, :, -1]
+    if not bool(torch.isfinite(y).all()) and not bool(torch.isfinite(x).all()):
+        raise NotFiniteError("the input of an analog product holds NaN or infinity")
+    if adding:
+        out += y
+    else:
+        out.copy_(y)
+
+
+def _follow(product: Product, x: Tensor, bias: bool, learning: bool) -> None:
+    """Move the running mean of max abs(x) of every chip, and make it the scale of this call."""
+    running = product.running
+    if learning or not bool((running > 0).all()):
+        top, finite = peaks(x, bias)
+        if not finite:
+            raise NotFiniteError("the input of an analog product holds NaN or infinity")
+        mean = top.mean(dim=1)
+        m = product.settings.momentum
+        running.copy_(torch.where(running > 0, m * running + (1 - m) * mean, mean))
+    product.converters.table[:, 4] = running.clamp_min(torch.finfo(torch.float32).tiny)
+
+
+def _repeat(
+    product: Product, weights: Tensor, x: Tensor, draws: Draws, out: Tensor, *, saturated: Tensor, bias: bool
+) -> None:
+    """Repeat saturated vectors with a larger scale and fresh noise, chip by chip; the last repeat stands."""
+    for chip in range(x.shape[0]):
+        which = saturated[chip].nonzero().flatten()
+        factor = 1.0
+        for repeat in range(1, MAX_REPEATS + 1):
+            if which.numel() == 0:
+                break
+            factor *= 2.0
+            product.repeats += which.numel()
+            product.reads += which.numel()
+            marks = _once_more(
+                product, weights[chip : chip + 1], x[chip : chip + 1], draws, out[chip : chip + 1],
+                chip=chip, which=which, factor=factor, repeat=repeat, bias=bias,
+            )  # fmt: skip
+            if product.settings.bound_management == "worst-case":
+                break
+            which = which[marks[0].bool()]
+
+
+def _once_more(
+    product: Product, weights: Tensor, x: Tensor, draws: Draws, out: Tensor, *, chip: int, which: Tensor, factor: float,
+    repeat: int, bias: bool,
+) -> Tensor:  # fmt: skip
+    one = product.converters
+    constants = Converters(**(vars(one) | {"table": one.table[chip : chip + 1].contiguous()}))
+    again = x[:, which].contiguous()
+    # Draws are keyed by the vector's place in the call, which `which` carries only into finish_: inputs are disturbed
+    # per repeat, so their counter may use the position in this list.
+    keyed = Draws(draws.keys[chip : chip + 1].contiguous(), draws.call, repeat, draws.first)
+    if product.settings.bound_management == "worst-case":
+        factors = _safe_factors(constants, weights, again, bias)
+    else:
+        factors = torch.full((1, which.numel()), factor)
+    xq, scales, norms, _ = prepare(again, bias, constants, keyed, factors)
+    y = _matmul(xq, weights)
+    return finish_(y, scales, norms, constants, keyed, out, adding=False, which=which.unsqueeze(0))[0]
+
+
+def _safe_factors(converters: Converters, weights: Tensor, x: Tensor, bias: bool) -> Tensor:
+    """Return factors at which no output can saturate: abs(W) abs(x) / s <= bound, with room for six sigma of noise."""
+    ones = Draws(torch.zeros(1, 2, dtype=torch.int32), 0)
+    quiet = Converters(**(vars(converters) | {"dac": False, "input_noise": False, "dac_stochastic": False}))
+    xs, _, norms, _ = prepare(x, bias, quiet, ones)
+    largest = _matmul(xs.abs(), weights.abs()).amax(dim=2)
+    table = converters.table
+    noise = torch.sqrt(table[0, 11] ** 2 + table[0, 12] * (norms if converters.weight_noise else torch.zeros(1)))
+    room = (table[0, 8] - 6 * noise).clamp_min(0.1 * table[0, 8])
+    # The DAC may round every input up by half a step.
+    half = 0.5 * table[0, 1] * weights.abs().sum(dim=2).amax()
+    return ((largest + half) / room).clamp_min(1.0)

@@ -1,0 +1,221 @@
+"""A tile: the arrays of one crossbar on every chip of a run, and what happened to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mho.devices.base import Device, law_arguments
+from mho.devices.spread import numbers
+from mho.errors import CheckpointError, ConfigError, NotFiniteError, ShapeError
+from mho.kernels.cells import PURPOSES, Cells
+from mho.kernels.product import leak_
+from mho.tiles.draw import TileDraw
+
+ROLES = ("forward", "backward", "evaluate")
+"""The products of a tile; each has draws of its own, so evaluating never changes training."""
+
+CELLS = 2**31
+
+
+class Tile(nn.Module):
+    """`chips x devices x rows (outputs) x columns (inputs)` devices with their parameters, counters and draws.
+
+    state: (chips, devices, rows, columns) conductances as normalised weights. The tile's weight is
+    `visible` = sum over devices of gain times (apparent) state, (chips, rows, columns).
+    Everything that differs between devices is a buffer, so `state_dict` holds the whole chip.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        shape: tuple[int, int],
+        *,
+        name: str,
+        seed: int = 0,
+        chips: tuple[int, ...] = (0,),
+        gains: tuple[float, ...] = (1.0,),
+        count_pulses: bool = True,
+    ) -> None:
+        super().__init__()
+        self.device, self.name, self.seed, self.chips = device, name, seed, chips
+        rows, columns = shape
+        full = (len(chips), len(gains), rows, columns)
+        if len(gains) * rows * columns >= CELLS:
+            raise ShapeError(f"tile {name!r} has {full[1:]} devices a chip; a tile holds fewer than 2^31: split it")
+        draw = TileDraw(seed, chips, name, full[1:])
+        self.register_buffer("state", torch.zeros(full))
+        self.register_buffer("gains", torch.tensor(gains))
+        self.register_buffer("totals", torch.zeros(len(chips), dtype=torch.int64))
+        self._draw_parameters(draw, full)
+        self._draw_faults(draw, full)
+        self._draw_leak(draw)
+        for key, value in device.state.items():
+            self.register_buffer(f"extra_{key}", torch.full(full, float(value)))
+        self.register_buffer("counts", torch.zeros(full, dtype=torch.int32) if count_pulses else None)
+        self._prepare_reading(full)
+        self.folded = draw.shares
+        self.update_keys = torch.stack([draw.keys(p) for p in PURPOSES], dim=1).contiguous()
+        self.role_keys = {role: draw.keys(f"product {role}") for role in ROLES}
+        self.device_keys = [tuple(int(v) & 0xFFFFFFFF for v in pair) for pair in self.update_keys[:, 4]]
+        self.steps = 0
+        self.calls = dict.fromkeys(ROLES, 0)
+
+    def _draw_parameters(self, draw: TileDraw, full: tuple[int, ...]) -> None:
+        cells = self.device.cells(draw)
+        names = law_arguments(type(self.device))
+        missing = [n for n in names if n not in cells]
+        if missing:
+            raise ConfigError(
+                f"{type(self.device).__name__}.cells returned {sorted(cells)}, but its law also takes {missing}; "
+                "return an array or number for every argument of the law"
+            )
+        for key in names:
+            self.register_buffer(f"cell_{key}", _stored(cells[key], full, key))
+
+    def _draw_faults(self, draw: TileDraw, full: tuple[int, ...]) -> None:
+        faults = self.device.faults
+        frozen = None
+        if faults is not None and (any(numbers(faults.dead)) or any(numbers(faults.stuck))):
+            chance = _uniform(draw.xi("faults"))
+            chips = full[0]
+            dead = np.broadcast_to(np.asarray(numbers(faults.dead)), (chips,)).reshape(-1, 1, 1, 1)
+            stuck = np.broadcast_to(np.asarray(numbers(faults.stuck)), (chips,)).reshape(-1, 1, 1, 1)
+            frozen = torch.from_numpy((chance < dead + stuck).astype(np.uint8))
+            value = faults.range * (2 * _uniform(draw.xi("stuck value")) - 1)
+            fixed = np.where(chance < dead, 0.0, value) * frozen.numpy()
+            self.register_buffer("fixed", torch.from_numpy(fixed.astype(np.float32)))
+            self.state.copy_(self.fixed)
+        self.register_buffer("frozen", frozen)
+
+    def _draw_leak(self, draw: TileDraw) -> None:
+        leak, full = self.device.leak, tuple(self.state.shape)
+        self.leaks = leak is not None
+        if leak is not None:
+            keep = np.exp(-1.0 / np.maximum(draw(leak.lifetime), 1e-6))
+            self.register_buffer("keep", _stored(keep, full, "leak.lifetime"))
+            self.register_buffer("reset", _stored(draw(leak.reset), full, "leak.reset"))
+
+    def _prepare_reading(self, full: tuple[int, ...]) -> None:
+        noisy = any(numbers(self.device.write_noise))
+        self.register_buffer("apparent", self.state.clone() if noisy else None)
+        sigma = None
+        if noisy:
+            relative = np.broadcast_to(np.asarray(numbers(self.device.write_noise)), (full[0],))
+            sigma = torch.from_numpy((relative * self.device.granularity(full[0])).astype(np.float32))
+        self.register_buffer("write_sigma", sigma)
+        combined = full[1] > 1 or self.gains.tolist() != [1.0]
+        self.register_buffer("combined", torch.zeros(full[0], *full[2:]) if combined else None)
+
+    @property
+    def visible(self) -> Tensor:
+        """The weights that a product sees, (chips, rows, columns), in units of conductance."""
+        if self.combined is not None:
+            return self.combined  # type: ignore[no-any-return]
+        shown = self.apparent if self.apparent is not None else self.state
+        return shown[:, 0]  # type: ignore[no-any-return, index]
+
+    def parameters_by_name(self) -> dict[str, Tensor]:
+        """Return the arrays that the law takes, by name."""
+        return {n: getattr(self, f"cell_{n}") for n in law_arguments(type(self.device))}
+
+    def cells(self) -> Cells:
+        """Return the arrays that a pulsed update changes."""
+        return Cells(
+            type(self.device), self.state, self.parameters_by_name(), self.totals,
+            {n: getattr(self, f"extra_{n}") for n in self.device.state}, self.counts, self.frozen,
+            self.apparent, self.write_sigma, self.combined, self.gains,
+        )  # fmt: skip
+
+    def bounds(self) -> tuple[Tensor, Tensor] | None:
+        """Return the lowest and highest state of every device, or None when its law has no `bottom` and `top`."""
+        if hasattr(self, "cell_top") and hasattr(self, "cell_bottom"):
+            size = (-1, 1, 1, 1) if self.cell_top.dim() == 1 else self.cell_top.shape
+            low = (-1, 1, 1, 1) if self.cell_bottom.dim() == 1 else self.cell_bottom.shape
+            return self.cell_bottom.view(low), self.cell_top.view(size)
+        return None
+
+    def write_(self, weights: Tensor) -> Tensor:
+        """Set every device so that the tile shows `weights` (chips, rows, columns); return the clipped share per chip.
+
+        Ideal writing: all devices of a weight get the same state, clipped to their own bounds; frozen devices stay.
+        Raises NotFiniteError for NaN or infinity.
+        """
+        if weights.shape != self.visible.shape:
+            raise ShapeError(f"tile {self.name!r} shows {tuple(self.visible.shape)}, found weights {tuple(weights.shape)}")
+        if not bool(torch.isfinite(weights).all()):
+            raise NotFiniteError(f"weights for tile {self.name!r} hold NaN or infinity; no device was changed")
+        target = (weights / float(self.gains.sum())).unsqueeze(1).expand_as(self.state).contiguous()
+        clipped = torch.zeros(len(self.chips))
+        if (bounds := self.bounds()) is not None:
+            limited = torch.minimum(torch.maximum(target, bounds[0]), bounds[1])
+            clipped = (limited != target).float().mean(dim=(1, 2, 3))
+            target = limited
+        self.state.copy_(target if self.frozen is None else torch.where(self.frozen.bool(), self.state, target))
+        self.show_()
+        return clipped
+
+    def show_(self) -> None:
+        """Recompute what a product sees from the states."""
+        if self.apparent is not None:
+            self.apparent.copy_(self.state)
+        if self.combined is not None:
+            shown = self.apparent if self.apparent is not None else self.state
+            self.combined.copy_((shown * self.gains.view(1, -1, 1, 1)).sum(1))
+
+    def rest_(self) -> None:
+        """Let one update pass: devices with a leak decay towards their reset value; count the step."""
+        self.steps += 1
+        if self.leaks:
+            leak_(self.state, self.keep, self.reset)
+            if self.frozen is not None:
+                self.state.copy_(torch.where(self.frozen.bool(), self.fixed, self.state))
+            self.show_()
+
+    def next_call(self, role: str) -> int:
+        """Return the number of the coming product of a role, and count it."""
+        call = self.calls[role]
+        self.calls[role] = call + 1
+        return call
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)  # type: ignore[no-untyped-call]
+        destination[prefix + "clock"] = torch.tensor([self.steps, *self.calls.values()])
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        clock = state_dict.pop(prefix + "clock", None)
+        if clock is not None:
+            if clock.shape != (1 + len(ROLES),):
+                raise CheckpointError(f"{prefix}clock has shape {tuple(clock.shape)}, expected {(1 + len(ROLES),)}")
+            self.steps, *calls = (int(v) for v in clock)
+            self.calls = dict(zip(ROLES, calls, strict=True))
+        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[no-untyped-call]
+
+
+def _stored(values: Any, full: tuple[int, ...], name: str) -> Tensor:
+    """Return a law's argument as (chips,) when devices of a chip share it, else as (chips, devices, rows, columns)."""
+    if isinstance(values, tuple):
+        values = np.asarray(values, np.float32).reshape(-1, 1, 1, 1)
+    array = np.asarray(values, np.float32)
+    array = array.reshape((1,) * (4 - array.ndim) + array.shape)
+    if array.shape[0] not in (1, full[0]) or any(a not in (1, b) for a, b in zip(array.shape[1:], full[1:], strict=True)):
+        raise ConfigError(
+            f"{name} has shape {array.shape}; it must broadcast to (chips, devices, rows, columns) = {full}. "
+            f"A list over chips needs {full[0]} values"
+        )
+    if not np.isfinite(array.sum(dtype=np.float64)):
+        raise ConfigError(f"{name} holds NaN or infinity; check the device's parameters and cells()")
+    if array.shape[1:] == (1, 1, 1):
+        return torch.from_numpy(np.broadcast_to(array[:, 0, 0, 0], (full[0],)).copy())
+    if array.shape == full and array.flags.c_contiguous and array.flags.writeable:
+        return torch.from_numpy(array)
+    return torch.from_numpy(np.broadcast_to(array, full).copy())
+
+
+def _uniform(xi: np.ndarray) -> np.ndarray:
+    from scipy.special import ndtr
+
+    return ndtr(xi.astype(np.float64))  # type: ignore[no-any-return]
