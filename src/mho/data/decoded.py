@@ -38,7 +38,7 @@ def recall(path: Path, *, name: str, source: str) -> Dataset | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
             arrays = {key: stored[key] for key in ARRAYS}
         return Dataset(

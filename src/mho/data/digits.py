@@ -20,8 +20,8 @@ def load_digits() -> Dataset:
 
     The data are the test part of "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak, UCI
     Machine Learning Repository 1998, CC BY 4.0), as scikit-learn ships them. The split is fixed: of each
-    class, in file order, the images 2, 7, 12, ... are for testing. Writers occur in both splits, so accuracies are
-    higher than on digits of people never seen.
+    class, in file order, the images 2, 7, 12, ... are for testing. Writers occur in both splits, so the
+    accuracies are higher than on digits of people never seen.
     """
     with resources.files("mho.data").joinpath("digits.npz").open("rb") as stream, np.load(stream) as stored:
         images, labels = stored["images"], stored["labels"]

@@ -42,8 +42,8 @@ def unpack(raw: bytes, where: str) -> bytes:
 def parse_idx(data: bytes, where: str, *, dimensions: int) -> NDArray[np.uint8]:
     """Return the array in the IDX bytes `data` (3 dimensions: images, 1: labels) of the file `where`.
 
-    Layout: byte 0-1 zero, byte 2 the type (8 = unsigned byte), byte 3 the number of dimensions, then one big-endian
-    uint32 per dimension, then the values, last dimension fastest.
+    Layout: byte 0-1 zero, byte 2 the type (8 = unsigned byte), byte 3 the number of dimensions, then one
+    big-endian uint32 per dimension, then the values, last dimension fastest.
 
     Raises
     ------

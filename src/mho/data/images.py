@@ -117,9 +117,10 @@ def _archive_readers(path: Path, show: bool) -> Readers:
                         readers["/".join(parts[-3:])] = io.BytesIO(stream.read()).getvalue
                 progress.advance()
     except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as error:
+        reason = " ".join(str(error).split())  # tarfile gives one line per kind of archive it tried
         raise DataError(
             f"{path} was given as an archive of images, but reading it failed after {len(readers)} images "
-            f"({error}); it is truncated, corrupt or not a tar archive. Fetch it again (a good one holds "
+            f"({reason}); it is truncated, corrupt or not a tar archive. Fetch it again (a good one holds "
             f"{LAYOUT})."
         ) from error
     return readers

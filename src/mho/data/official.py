@@ -6,6 +6,7 @@ import http.client
 import ssl
 import threading
 import time
+import urllib.error
 import urllib.request
 from typing import BinaryIO
 
@@ -62,5 +63,10 @@ def _open(url: str, seconds: float) -> http.client.HTTPResponse:
     if answer:
         return answer[0]
     if failure:
-        raise SourceFailed(f"{failure[0]}") from failure[0]
+        error = failure[0]
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
+        # The words of a URLError are wrapped in angle brackets; those of its cause say the same plainly.
+        reason = error.__cause__ or error.__context__ if type(error) is urllib.error.URLError else error
+        raise SourceFailed(f"{reason or error}") from error
     raise SourceFailed(f"no answer within {seconds:g} s")
