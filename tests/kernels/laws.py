@@ -1,6 +1,9 @@
-"""Laws that the kernel tests use beside the built-in ones: an extra state, and every function a law may call."""
+"""Laws of the kernel tests beside the built-in ones: one with a further state, one with every function."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
 
 from mho.devices import (
     Device,
@@ -30,7 +33,7 @@ def towards(w, up, top):
 class Tiring(Device):
     """Steps shrink with the pulses that a device has had: an extra state, arithmetic only."""
 
-    state = {"worn": 0.0}
+    state: ClassVar[Mapping[str, float]] = {"worn": 0.0}
     dw_min: Spread = Spread(0.01, d2d=0.3)
 
     def cells(self, draw):

@@ -9,9 +9,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from kernels.cases import arrays, check_equal, make_cells, make_samples, updated
 from kernels.laws import Everything, Tiring
-
 from mho.devices import ConstantStep, LinearStep, SoftBounds
 from mho.kernels import cpu, reference
 from mho.kernels.cells import Scheme

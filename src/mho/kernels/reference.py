@@ -1,8 +1,8 @@
-"""The pulsed update in slow, obvious NumPy: sample by sample and slot by slot, what the other backends must equal.
+"""The pulsed update in slow, obvious NumPy, sample by sample and slot by slot: what all backends must equal.
 
-Trains, pulses, counts and totals are equal bit for bit on every backend. So are the states under a law made of
-arithmetic, `where`, `minimum` and `maximum`; under a law with `exp`, `log`, `power` or `tanh` they agree to rounding,
-because the law runs here on NumPy's own functions.
+Trains, pulses, counts and totals are equal bit for bit on every backend. So are the states under a law of
+arithmetic, `where`, `minimum` and `maximum`; under a law with `exp`, `log`, `power` or `tanh` they agree to
+rounding, because the law runs here on NumPy's own functions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ONE = 1 << 30
 
 
 def draws(key: np.ndarray, cell: Any, vector: int, draw: Any, step: int) -> np.ndarray:
-    """Return the random words of counter (cell, vector, draw // 4, step), word draw % 4, broadcast over cell and draw."""
+    """Return word draw % 4 of the block (cell, vector, draw // 4, step), broadcast over cells and draws."""
     k0, k1, at, which = (np.atleast_1d(np.asarray(v, np.uint32)) for v in (key[0], key[1], cell, draw))
     sample, now = np.full(1, vector, np.uint32), np.full(1, step, np.uint32)
     at, which = np.broadcast_arrays(at, which)
@@ -40,7 +40,7 @@ def rates(samples: Samples, scheme: Scheme) -> Rates:
     """Return train lengths and rates of every vector; nothing is moved.
 
     BL = min(bl, ceil(gain x_max d_max)) if managed, else bl; 0 where x or d is zero. K = sqrt(gain / BL), and
-    p_x = K sqrt(d_max/x_max) abs(x), p_d = K sqrt(x_max/d_max) abs(d) if balanced, else K abs(x) and K abs(d).
+    p_x = K sqrt(d_max/x_max) abs(x), p_d = K sqrt(x_max/d_max) abs(d) if balanced, else K abs(x), K abs(d).
     """
     x, d = np.abs(samples.x.numpy()), np.abs(samples.d.numpy())
     gain = samples.gain.numpy()[:, None]
@@ -56,11 +56,11 @@ def rates(samples: Samples, scheme: Scheme) -> Rates:
         d_rate = np.sqrt(k * (x_max / d_max)) if scheme.balanced else np.sqrt(k)
     silent = (x_max == 0) | (d_max == 0)
     length = np.where(silent, 0, length).astype(np.int32)
-    flat = (torch.from_numpy(np.ascontiguousarray(v).reshape(-1)) for v in (x_rate, d_rate, length))
-    return Rates(*flat, bool(np.isfinite(x).all()), bool(np.isfinite(d).all()))
+    a, b, c = (torch.from_numpy(np.ascontiguousarray(v).reshape(-1)) for v in (x_rate, d_rate, length))
+    return Rates(a, b, c, bool(np.isfinite(x).all()), bool(np.isfinite(d).all()))
 
 
-def thresholds(rate: np.float32, values: np.ndarray) -> np.ndarray:
+def thresholds(rate: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return min(1, rate abs(value)) of every line in units of 2^-30, as int64; a value of 0 never fires."""
     with np.errstate(all="ignore"):
         p = np.where(values == 0, np.float32(0.0), np.fmin(rate * np.abs(values), np.float32(1.0)))
@@ -68,7 +68,7 @@ def thresholds(rate: np.float32, values: np.ndarray) -> np.ndarray:
 
 
 def random_trains(limits: np.ndarray, length: int, key: np.ndarray, vector: int, step: int) -> np.ndarray:
-    """Return the trains (lines, slots): a slot fires when the high 30 bits of its word are below the threshold."""
+    """Return the trains (lines, slots): a slot fires when its word's high 30 bits are below the limit."""
     lines, slots = np.arange(len(limits))[:, None], np.arange(length)[None, :]
     return (draws(key, lines, vector, slots, step) >> np.uint32(2)).astype(np.int64) < limits[:, None]
 
