@@ -1,0 +1,190 @@
+"""The tiles of one weight matrix: split over arrays, partial sums added digitally, scaled to weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mho.config import AnalogConfig
+from mho.devices.base import over_chips
+from mho.kernels.product import Draws
+from mho.mapping.split import even_parts
+from mho.periphery.product import Product, bind, multiply
+from mho.tiles.tile import Tile
+from mho.update.apply import Prepared, prepare_update
+
+
+class Grid(nn.Module):
+    """The arrays that hold a matrix (rows = outputs, columns = inputs, and a bias column when it is in the array).
+
+    weight = scale x conductance, with a digital scale per chip, column part and output (or none).
+    """
+
+    def __init__(
+        self, shape: tuple[int, int], bias: bool, config: AnalogConfig, *, name: str, seed: int, chips: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        rows, columns = shape
+        self.rows, self.columns, self.bias, self.config, self.name = rows, columns, bias, config, name
+        self.chips = chips
+        mapping, device = config.mapping, config.device
+        self.row_parts = even_parts(rows, mapping.max_rows)
+        self.column_parts = even_parts(columns + bias, mapping.max_columns)
+        gain = 1.0 / mapping.devices if mapping.combine == "average" else 1.0
+        gains = (gain,) * mapping.devices
+        self.tiles = nn.ModuleList(
+            Tile(
+                device, (r1 - r0, c1 - c0), name=f"{name}[{i},{j}]", seed=seed, chips=chips, gains=gains,
+                count_pulses=mapping.count_pulses,
+            )
+            for i, (r0, r1) in enumerate(self.row_parts)
+            for j, (c0, c1) in enumerate(self.column_parts)
+        )  # fmt: skip
+        moved = 1.0 if mapping.pulsed == "all" else 1.0 / mapping.devices
+        self.step_size = device.granularity(len(chips)) * sum(gains) * moved
+        n = len(chips)
+        self.forward_products = [bind(config.forward, n) for _ in self.tiles]
+        self.backward_products = [bind(config.backward, n) for _ in self.tiles]
+        self._gains: dict[object, Tensor] = {}
+        self._keep_running("forward", self.forward_products)
+        self._keep_running("backward", self.backward_products)
+        scale = None
+        if mapping.scaling != "none":
+            value = over_chips(mapping.scale, n, "scale").reshape(n, 1, 1)
+            scale = torch.from_numpy(np.broadcast_to(value, (n, len(self.column_parts), rows)).copy())
+        if scale is not None and mapping.learn_scale:
+            self.scale: Tensor | None = nn.Parameter(scale)
+            self.scale.chip_axis = True  # type: ignore[union-attr]
+        else:
+            self.register_buffer("scale", scale)
+
+    def _keep_running(self, side: str, products: list[Product]) -> None:
+        for i, product in enumerate(products):
+            if product.settings.noise_management == "running-max":
+                self.register_buffer(f"{side}_running_{i}", product.running)
+
+    def _places(self) -> list[tuple[int, tuple[int, int], tuple[int, int], int, bool]]:
+        """Return (tile, rows, input columns, column part, has bias) of every tile."""
+        last = len(self.column_parts) - 1
+        out = []
+        for i, part in enumerate(self.row_parts):
+            for j, (c0, c1) in enumerate(self.column_parts):
+                biased = self.bias and j == last
+                out.append((i * (last + 1) + j, part, (c0, c1 - biased), j, biased))
+        return out
+
+    def forward(self, x: Tensor, *, first: int = 0, calls: list[int]) -> Tensor:
+        """Return the products (parts, chips, vectors, rows) of x (chips, vectors, columns): one part, or one a scale."""
+        role = "forward" if self.training else "evaluate"
+        parts = len(self.column_parts) if self.scale is not None else 1
+        out = torch.empty(parts, x.shape[0], x.shape[1], self.rows)
+        for k, (r0, r1), (c0, c1), j, biased in self._places():
+            tile = self.tiles[k]
+            draws = Draws(tile.role_keys[role], calls[k], 0, first)
+            multiply(
+                self.forward_products[k], tile.visible, x[:, :, c0:c1], draws, out[j if parts > 1 else 0][:, :, r0:r1],
+                bias=biased, adding=j > 0 and parts == 1, learning=self.training,
+            )  # fmt: skip
+        return out
+
+    def back(self, d: Tensor, *, first: int = 0, calls: list[int]) -> Tensor:
+        """Return the errors at the inputs (chips, vectors, columns) for d (parts, chips, vectors, rows)."""
+        out = torch.empty(d.shape[1], d.shape[2], self.columns)
+        for k, (r0, r1), (c0, c1), j, biased in self._places():
+            tile = self.tiles[k]
+            draws = Draws(tile.role_keys["backward"], calls[k], 0, first)
+            weights = tile.visible[:, :, :-1] if biased else tile.visible
+            if c1 == c0:
+                continue
+            multiply(
+                self.backward_products[k], weights.transpose(1, 2), d[j if d.shape[0] > 1 else 0][:, :, r0:r1], draws,
+                out[:, :, c0:c1], adding=r0 > 0, learning=self.training,
+            )  # fmt: skip
+        return out
+
+    def next_calls(self) -> list[int]:
+        """Return and count the numbers of the coming products of all tiles; a backward product has its forward's."""
+        role = "forward" if self.training else "evaluate"
+        return [tile.next_call(role) for tile in self.tiles]
+
+    def prepare(self, x: Tensor, d: Tensor, lr: object, first: int = 0) -> list[Prepared]:
+        """Return the update by x (chips, vectors, columns) and d (parts, chips, vectors, rows), ready to apply."""
+        steps = []
+        gain = self.gain(lr)
+        if self.scale is not None:
+            # d came back through the scale once; the weight's own error has it not, and dW = scale dg takes one more.
+            d = d / (self.scale.detach() ** 2).transpose(0, 1).unsqueeze(2)
+        for k, (r0, r1), (c0, c1), j, biased in self._places():
+            steps.append(
+                prepare_update(
+                    self.tiles[k], x[:, :, c0:c1], d[j if d.shape[0] > 1 else 0][:, :, r0:r1], gain,
+                    update=self.config.update, pulsed=self.config.mapping.pulsed, bias=biased, first=first,
+                )
+            )  # fmt: skip
+        return steps
+
+    def gain(self, lr: object) -> Tensor:
+        """Return lr / granularity per chip: pulses (or, for an ideal update, conductance) per unit of x d."""
+        key = tuple(lr) if isinstance(lr, (list, tuple)) else lr
+        if key not in self._gains:
+            rate = over_chips(key, len(self.chips), "lr").reshape(-1).astype(np.float64)  # type: ignore[arg-type]
+            total = 1.0
+            if self.config.update.trains == "ideal":
+                unit = np.full(len(self.chips), float(self.tiles[0].gains.sum()))
+            else:
+                unit = self.step_size
+            self._gains[key] = torch.from_numpy((rate / unit).astype(np.float32))
+        return self._gains[key]
+
+    def rest_(self) -> None:
+        """Let one update pass on every tile."""
+        for tile in self.tiles:
+            tile.rest_()
+
+    def write_(self, weights: Tensor, *, calibrate: bool) -> Tensor:
+        """Write weights (chips, rows, columns [+ bias]) ideally; return the clipped share per chip.
+
+        `calibrate`: first set the digital scale from the weights, as `Mapping.scaling` says.
+        """
+        if calibrate and self.scale is not None and self.config.mapping.scaling in ("tile", "output"):
+            self._calibrate(weights)
+        clipped = torch.zeros(len(self.chips))
+        for k, (r0, r1), (c0, c1), j, biased in self._places():
+            part = weights[:, r0:r1, c0 : c1 + biased]
+            if self.scale is not None:
+                part = part / self.scale.detach()[:, j, r0:r1].unsqueeze(2)
+            share = self.tiles[k].write_(part)
+            clipped += share * (part.shape[1] * part.shape[2])
+        return clipped / (weights.shape[1] * weights.shape[2])
+
+    def _calibrate(self, weights: Tensor) -> None:
+        assert self.scale is not None
+        with torch.no_grad():
+            for k, (r0, r1), (c0, c1), j, biased in self._places():
+                part = weights[:, r0:r1, c0 : c1 + biased].abs()
+                top = part.amax(dim=2)
+                if self.config.mapping.scaling == "tile":
+                    top = top.amax(dim=1, keepdim=True).expand(-1, r1 - r0)
+                reach = _reach(self.tiles[k]) * self.config.mapping.fill
+                scale = top / reach.unsqueeze(1)
+                self.scale[:, j, r0:r1] = torch.where(scale > 0, scale, torch.ones_like(scale))
+
+    def read(self) -> Tensor:
+        """Return the weights (chips, rows, columns [+ bias]) exactly, without a product's noise."""
+        out = torch.empty(len(self.chips), self.rows, self.columns + self.bias)
+        for k, (r0, r1), (c0, c1), j, biased in self._places():
+            shown = self.tiles[k].visible
+            if self.scale is not None:
+                shown = shown * self.scale.detach()[:, j, r0:r1].unsqueeze(2)
+            out[:, r0:r1, c0 : c1 + biased] = shown
+        return out
+
+
+def _reach(tile: Tile) -> Tensor:
+    """Return per chip the largest weight of either sign that the mean device of a tile can show, or 1 without bounds."""
+    bounds = tile.bounds()
+    if bounds is None:
+        return torch.ones(len(tile.chips))
+    low, high = (b.float().mean(dim=(1, 2, 3)) for b in bounds)
+    return torch.minimum(-low, high) * float(tile.gains.sum())

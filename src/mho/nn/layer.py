@@ -1,0 +1,165 @@
+"""What analog layers share: the matrix on its tiles, x and d kept for the update, weights in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mho.config import AnalogConfig
+from mho.errors import ConfigError, NotFiniteError, ShapeError
+from mho.nn.grid import Grid
+from mho.nn.parameter import AnalogParameter
+from mho.update.apply import Prepared, apply_update_
+
+
+def chip_ids(chips: int | Sequence[int]) -> tuple[int, ...]:
+    """Return chip numbers: n means chips 0 to n - 1, a list names them; raise ConfigError for none or repeated ones."""
+    ids = tuple(range(chips)) if isinstance(chips, int) else tuple(int(c) for c in chips)
+    if not ids or min(ids) < 0 or len(set(ids)) != len(ids):
+        raise ConfigError(
+            f"chips is a number of at least 1, or a list of different chip numbers from 0, found {chips!r}; "
+            "chips=4 makes chips 0 to 3, chips=[7] makes chip 7 alone"
+        )
+    return ids
+
+
+class AnalogLayer(nn.Module):
+    """Base of the analog layers: one weight matrix per group of channels, laid on tiles of every chip.
+
+    The batch is chip-major: with n chips the first dimension of inputs and outputs holds n blocks of the batch.
+    `backward()` keeps the layer's input x and output error d; the optimizer's step moves the devices by them.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int], groups: int, bias: bool, config: AnalogConfig, *, name: str | None, seed: int,
+        chips: int | Sequence[int],
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if name is None:
+            name = f"unnamed-{int(torch.randint(2**62, ()))}"
+        self.name, self.seed, self.chips, self.groups = name, seed, chip_ids(chips), groups
+        self.config = config.for_layer(name)
+        self.out_size, self.in_size = shape
+        bias = bias and self.config.mapping.bias != "none"
+        self.array_bias = bias and self.config.mapping.bias == "array"
+        rows = shape[0] // groups
+        self.grids = nn.ModuleList(
+            Grid(
+                (rows, shape[1]), self.array_bias, self.config, seed=seed, chips=self.chips,
+                name=name if groups == 1 else f"{name}/group{g}",
+            )
+            for g in range(groups)
+        )  # fmt: skip
+        self.pulses = AnalogParameter(self)
+        self.pending: list[tuple[Tensor, Tensor]] = []
+        self.clipped: list[float] = [0.0] * len(self.chips)
+        self.bias: nn.Parameter | None = None
+        if bias and not self.array_bias:
+            self.bias = nn.Parameter(torch.zeros(len(self.chips), shape[0]))
+            self.bias.chip_axis = True  # type: ignore[union-attr]
+
+    def reset_parameters(self) -> None:
+        """Write torch's default initial weights, uniform in +-1/sqrt(fan in), the same on every chip."""
+        reach = 1 / max(1, self.in_size) ** 0.5
+        weight = torch.empty(self.out_size, self.in_size).uniform_(-reach, reach)
+        has_bias = self.array_bias or self.bias is not None
+        self.set_weights(weight, torch.empty(self.out_size).uniform_(-reach, reach) if has_bias else None)
+
+    def set_weights(self, weight: Tensor, bias: Tensor | None = None, *, calibrate: bool = True) -> None:
+        """Write weights ideally: (out, in...) for all chips or (chips, out, in...), and biases (out) or (chips, out).
+
+        What lies beyond a device's own bounds is clipped; `clipped` then holds the share per chip. `calibrate`: set
+        the digital scale from the weights first, where `mapping.scaling` asks for it.
+        """
+        n = len(self.chips)
+        matrix = self._per_chip(weight.detach().float(), (self.out_size, self.in_size), "weight")
+        has_bias = self.array_bias or self.bias is not None
+        if (bias is not None) != has_bias:
+            state = "has a bias" if has_bias else "has no bias"
+            raise ShapeError(f"layer {self.name!r} {state}, but set_weights was given bias={bias is not None}")
+        if bias is not None:
+            values = self._per_chip(bias.detach().float(), (self.out_size,), "bias")
+            if self.array_bias:
+                matrix = torch.cat((matrix, values.unsqueeze(2)), dim=2)
+            else:
+                assert self.bias is not None
+                with torch.no_grad():
+                    self.bias.copy_(values)
+        rows = self.out_size // self.groups
+        share = torch.zeros(n)
+        for g, grid in enumerate(self.grids):
+            share += grid.write_(matrix[:, g * rows : (g + 1) * rows].contiguous(), calibrate=calibrate)
+        self.clipped = (share / self.groups).tolist()
+
+    def _per_chip(self, values: Tensor, shape: tuple[int, ...], what: str) -> Tensor:
+        n, size = len(self.chips), int(np.prod(shape))
+        if values.numel() == size:
+            return values.reshape(1, *shape).expand(n, *shape)
+        if values.numel() == n * size and values.shape[0] == n:
+            return values.reshape(n, *shape)
+        raise ShapeError(
+            f"layer {self.name!r}: {what} has shape {tuple(values.shape)}, expected {shape} for all chips or "
+            f"{(n, *shape)} for each; pass the weights of one network or a stack over chips"
+        )
+
+    def get_weights(self) -> tuple[Tensor, Tensor | None]:
+        """Return exact weights (chips, out, in) and biases (chips, out), without the noise of a product."""
+        matrix = torch.cat([grid.read() for grid in self.grids], dim=1)
+        if self.array_bias:
+            return matrix[:, :, :-1], matrix[:, :, -1]
+        return matrix, None if self.bias is None else self.bias.detach().clone()
+
+    @property
+    def weight(self) -> Tensor:
+        """A copy of the weights, without the chip axis when there is one chip."""
+        weight = self.get_weights()[0]
+        return weight[0] if len(self.chips) == 1 else weight
+
+    def analog_tiles(self) -> list[Any]:
+        """Return the tiles of this layer."""
+        return [tile for grid in self.grids for tile in grid.tiles]
+
+    def chip_batch(self, rows: int) -> int:
+        """Return the batch of each chip for a first dimension of `rows`; raise ShapeError when it does not divide."""
+        n = len(self.chips)
+        if rows % n:
+            raise ShapeError(
+                f"layer {self.name!r} holds {n} chips, but its input has {rows} samples, which is not a multiple of {n}; "
+                f"repeat the batch over the chips with mho.spread(x, {n})"
+            )
+        return rows // n
+
+    def check(self, lr: object) -> list[Prepared]:
+        """Return the checked update of everything kept since gradients were zeroed; nothing is moved yet."""
+        raise NotImplementedError
+
+    def apply_(self, prepared: list[Prepared], lr: object) -> None:
+        """Apply a checked update and let one update pass."""
+        for step in prepared:
+            apply_update_(step)
+        self.finish_()
+
+    def finish_(self) -> None:
+        """Let one update pass on every tile and forget x and d."""
+        for grid in self.grids:
+            grid.rest_()
+        self.pending.clear()
+
+    def refuse(self, error: NotFiniteError, when: str) -> NotFiniteError:
+        """Return an error that names this layer."""
+        return NotFiniteError(
+            f"layer {self.name!r}, {when}: {error}. Nothing was moved; look at the loss and the learning rate, or the data"
+        )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self.pulses.layer = self
+        for grid in self.grids:
+            for side, products in (("forward", grid.forward_products), ("backward", grid.backward_products)):
+                for i, product in enumerate(products):
+                    if hasattr(grid, f"{side}_running_{i}"):
+                        product.running = getattr(grid, f"{side}_running_{i}")

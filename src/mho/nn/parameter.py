@@ -1,0 +1,50 @@
+"""The handle by which an optimizer finds an analog layer: a parameter without values, whose gradient is x and d."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class AnalogParameter(torch.nn.Parameter):
+    """Stands for the conductances of one analog layer in `model.parameters()`.
+
+    It holds no values (they move by pulses, not by a gradient) and its `layer` keeps the x and d of every backward
+    pass since gradients were last zeroed. Setting `grad` to None, as `zero_grad` does, forgets them.
+    """
+
+    layer: Any
+
+    def __new__(cls, layer: Any) -> AnalogParameter:
+        """Return a parameter of no elements that belongs to `layer`."""
+        made = torch.Tensor._make_subclass(cls, torch.empty(0), True)
+        made.layer = layer
+        return made
+
+    @property
+    def grad(self) -> Tensor | None:  # type: ignore[override]
+        """An empty tensor after a backward pass, else None."""
+        return torch.Tensor.grad.__get__(self)  # type: ignore[attr-defined, no-any-return]
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        torch.Tensor.grad.__set__(self, value)  # type: ignore[attr-defined]
+        if value is None:
+            self.layer.pending.clear()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> AnalogParameter:
+        made = AnalogParameter(memo.get(id(self.layer)))
+        memo[id(self)] = made
+        return made
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return (_unlinked, ())
+
+    def __repr__(self) -> str:
+        return f"AnalogParameter of {getattr(self.layer, 'name', 'no layer yet')}"
+
+
+def _unlinked() -> AnalogParameter:
+    return AnalogParameter(None)

@@ -1,0 +1,123 @@
+"""Optimizers: pulses for analog layers, plain SGD or any torch optimizer for the digital parameters beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from mho.devices.base import over_chips
+from mho.errors import ConfigError
+from mho.nn.parameter import AnalogParameter
+
+
+class AnalogOptimizer(Optimizer):
+    """Drives analog layers by pulses and the digital parameters by any torch optimizer, as one optimizer.
+
+    `AnalogOptimizer(torch.optim.Adam, model.parameters(), lr=0.01, betas=...)`. The learning rate of a group is that of
+    the weights, W -= lr sum of d x^T. `step()` checks x and d of all layers before any device moves, so one bad layer
+    leaves every layer as it was. Learning-rate schedulers work on `param_groups` as usual.
+    """
+
+    def __init__(self, digital: Callable[..., Optimizer], params: Iterable[Any], *, lr: Any, **options: Any) -> None:
+        groups = list(params)
+        if not groups:
+            raise ConfigError("the optimizer was given no parameters; pass model.parameters()")
+        check_rate(lr)
+        super().__init__(groups, {"lr": lr, **options})
+        self.digital = self._make_digital(digital, options)
+
+    def _make_digital(self, digital: Callable[..., Optimizer], options: dict[str, Any]) -> Optimizer | None:
+        groups = []
+        for group in self.param_groups:
+            plain = [p for p in group["params"] if not isinstance(p, AnalogParameter)]
+            groups.append({**{k: v for k, v in group.items() if k != "params"}, "params": plain})
+        if not any(g["params"] for g in groups):
+            return None
+        return digital(groups, lr=self.defaults["lr"], **options)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move every device and digital parameter once; raise NotFiniteError, naming a layer, before anything moved."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        checked = []
+        for group in self.param_groups:
+            for p in group["params"]:
+                if isinstance(p, AnalogParameter) and p.layer.pending:
+                    checked.append((p.layer, p.layer.check(group["lr"]), group["lr"]))
+        for layer, prepared, lr in checked:
+            layer.apply_(prepared, lr)
+        self._step_digital()
+        return loss
+
+    def _step_digital(self) -> None:
+        if self.digital is None:
+            return
+        for group, inner in zip(self.param_groups, self.digital.param_groups, strict=True):
+            inner["lr"] = group["lr"]
+        self.digital.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the digital optimizer and the groups' settings."""
+        outer = super().state_dict()
+        outer["digital"] = self.digital.state_dict() if self.digital is not None else None
+        return outer
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load what `state_dict` returned."""
+        inner = state_dict.get("digital")
+        super().load_state_dict({k: v for k, v in state_dict.items() if k != "digital"})
+        if self.digital is not None and inner is not None:
+            self.digital.load_state_dict(inner)
+
+
+class AnalogSGD(AnalogOptimizer):
+    """Stochastic gradient descent: pulses on analog layers, p -= lr grad on digital parameters.
+
+    `lr` is a number, or a list of one per chip. For momentum or weight decay of the digital parameters use
+    `AnalogOptimizer(torch.optim.SGD, ...)`.
+    """
+
+    def __init__(self, params: Iterable[Any], lr: Any = 0.01) -> None:
+        super().__init__(torch.optim.SGD, params, lr=lr)
+
+    def _make_digital(self, digital: Callable[..., Optimizer], options: dict[str, Any]) -> Optimizer | None:
+        return None
+
+    def _step_digital(self) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if not isinstance(p, AnalogParameter) and p.grad is not None:
+                    descend_(p, p.grad, group["lr"])
+
+
+def descend_(p: Tensor, grad: Tensor, lr: Any) -> None:
+    """Subtract lr grad in place; a rate per chip follows the parameter's chip axis, or its one chip."""
+    if not isinstance(lr, (list, tuple)):
+        p.add_(grad, alpha=-lr)
+        return
+    if getattr(p, "chip_axis", False):
+        rates = torch.from_numpy(over_chips(tuple(lr), p.shape[0], "lr").reshape(-1).copy())
+        p.sub_(rates.view(-1, *(1,) * (p.dim() - 1)) * grad)
+    elif (chip := getattr(p, "chip_index", None)) is not None:
+        p.add_(grad, alpha=-lr[chip])
+    elif len(lr) == 1:
+        p.add_(grad, alpha=-lr[0])
+    else:
+        raise ConfigError(
+            f"lr is a list over {len(lr)} chips, but a digital parameter of shape {tuple(p.shape)} has no chips; convert "
+            "the model with mho.convert_to_analog(..., chips=n), which gives every chip its own copy"
+        )
+
+
+def check_rate(lr: Any) -> None:
+    """Raise ConfigError unless a learning rate is finite and not negative."""
+    rates = lr if isinstance(lr, (list, tuple)) else [lr]
+    if not rates or any(not 0 <= float(v) < float("inf") for v in rates):
+        raise ConfigError(f"lr must be finite and not negative, or a list of such numbers over chips, found {lr!r}")
