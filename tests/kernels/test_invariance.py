@@ -1,4 +1,4 @@
-"""What must not change a result: the number of threads, the neighbours of a chip, the size of blocks, a fork."""
+"""What must not change a result: number of threads, neighbours of a chip, size of blocks, a fork."""
 
 from __future__ import annotations
 
@@ -147,8 +147,8 @@ def test_rates_say_which_input_is_not_finite(backend, bad):
 def test_a_forked_child_finishes_on_one_thread(two_threads):
     cells, samples = large(**OPTIONS)
     expected = updated(cells, samples, Scheme())
-    # torch's own parallel operations hang in a child forked after OpenMP ran (its DataLoader sets one thread there),
-    # so the child does nothing with torch but the update.
+    # torch's own parallel operations hang in a child that is forked after OpenMP ran (its DataLoader sets one
+    # thread there), so this child does nothing with torch but the update.
     child = os.fork()
     if child == 0:
         try:

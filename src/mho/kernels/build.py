@@ -7,12 +7,13 @@ import importlib.util
 import os
 import platform
 import sys
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from types import ModuleType
 
 from mho.devices.base import Device, law_arguments
+from mho.errors import MhoError
 from mho.folders import cache_folder, write_text
 from mho.kernels.translate import law_source
 from mho.random import shared_source
@@ -95,12 +96,26 @@ def _versions() -> str:
 
 
 def compile_source(text: str, label: str) -> ModuleType:
-    """Import a kernel file of this text from the cache, writing it whole if it is not there."""
+    """Import a kernel file of this text from the cache; write it whole where it is missing or damaged."""
     digest = hashlib.blake2b((text + _versions()).encode(), digest_size=12).hexdigest()
-    path = cache_folder("kernels") / f"{label}_{digest}.py"
-    if not path.exists():
-        write_text(path, text)
-    return _load(path)
+    try:
+        path = cache_folder("kernels") / f"{label}_{digest}.py"
+        if not path.exists() or path.read_text(encoding="utf-8", errors="replace") != text:
+            write_text(path, text)
+    except OSError as error:
+        raise MhoError(
+            f"kernels are compiled into mho's cache folder, which cannot be written ({error}); "
+            "set the environment variable MHO_CACHE to a folder that can"
+        ) from error
+    try:
+        return _load(path)
+    except Exception:
+        compiled = list(path.parent.glob(f"__pycache__/{path.stem}.*.nb[ic]"))
+        for damaged in compiled:
+            damaged.unlink(missing_ok=True)
+        if not compiled:
+            raise
+        return _load(path)
 
 
 def _load(path: Path) -> ModuleType:
@@ -119,7 +134,7 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-@lru_cache(maxsize=None)
+@cache
 def plain_kernels(name: str) -> ModuleType:
     """Return the module of a template that needs no law."""
     return compile_source(template("prelude") + _shared() + "\n\n" + template(name), name)

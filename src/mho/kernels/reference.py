@@ -27,8 +27,8 @@ def draws(key: np.ndarray, cell: Any, vector: int, draw: Any, step: int) -> np.n
     k0, k1, at, which = (np.atleast_1d(np.asarray(v, np.uint32)) for v in (key[0], key[1], cell, draw))
     sample, now = np.full(1, vector, np.uint32), np.full(1, step, np.uint32)
     at, which = np.broadcast_arrays(at, which)
-    words = philox(k0, k1, at, sample, which // np.uint32(4), now)
-    return np.asarray(pick(*words, which))
+    w0, w1, w2, w3 = philox(k0, k1, at, sample, which // np.uint32(4), now)
+    return np.asarray(pick(w0, w1, w2, w3, which))
 
 
 def key_of(samples: Samples, chip: int, purpose: str) -> np.ndarray:
