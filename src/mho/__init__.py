@@ -1,3 +1,31 @@
 """mho: neural networks on simulated analog crossbar arrays of resistive memory devices."""
 
-__version__ = "0.1.0"
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from mho.version import __version__
+
+_HOMES = {
+    "AnalogConv1d": "nn", "AnalogConv2d": "nn", "AnalogConv3d": "nn", "AnalogLayer": "nn", "AnalogLinear": "nn",
+    "chip_loss": "nn", "convert_to_analog": "nn", "convert_to_digital": "nn", "per_chip": "nn", "spread": "nn",
+    "summary": "nn", "AnalogConfig": "config", "RunConfig": "config", "preset": "config", "presets": "config",
+    "Mapping": "mapping", "Periphery": "periphery", "Update": "update", "train": "train",
+}  # fmt: skip
+_ROOMS = ("config", "data", "devices", "errors", "mapping", "nn", "optim", "periphery", "report", "studies", "update")
+
+__all__ = ["__version__", *_HOMES, *_ROOMS]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import mho` costs nothing."""
+    if name in _HOMES:
+        return getattr(import_module(f"mho.{_HOMES[name]}"), name)
+    if name in _ROOMS:
+        return import_module(f"mho.{name}")
+    raise AttributeError(f"module 'mho' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -71,14 +71,20 @@ def peaks(x: Tensor, bias: bool) -> tuple[Tensor, bool]:
 
 
 def prepare(
-    x: Tensor, bias: bool, converters: Converters, draws: Draws, factors: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor, bool]:
-    """Return the array's inputs (chips, vectors, width + bias), scales, squared norms, and whether x was finite."""
+    x: Tensor, bias: bool, converters: Converters, draws: Draws, *, factors: Tensor | None = None,
+    which: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor, bool]:  # fmt: skip
+    """Return the array's inputs (chips, vectors, width + bias), scales, squared norms, and whether x was finite.
+
+    `factors`: (chips, vectors), by which the scales are multiplied. `which`: (chips, vectors) int64, the vectors of x.
+    """
     chips, vectors, width = x.shape
+    if which is not None:
+        vectors = which.shape[1]
     out = torch.empty(chips, vectors, width + bias)
     scales = torch.empty(chips, vectors)
     norms = torch.empty(chips, vectors) if converters.weight_noise else scales
-    a, workers = _arguments(chips * vectors, vectors, width, x.numel())
+    a, workers = _arguments(chips * vectors, vectors, width, out.numel())
     a[5:10] = (bias, x.stride(0), x.stride(1), x.data_ptr(), scales.data_ptr())
     a[12:19] = (
         out.data_ptr(), norms.data_ptr(), converters.table.data_ptr(), draws.keys.data_ptr(),
@@ -89,6 +95,7 @@ def prepare(
         converters.weight_noise,
     )  # fmt: skip
     a[24] = factors.data_ptr() if factors is not None else 0
+    a[26] = which.data_ptr() if which is not None else 0
     _run("prepare", a, workers, np.zeros(4, np.int64))
     return out, scales, norms, a[11] == 0
 
@@ -142,13 +149,13 @@ def fold(patches: Tensor, size: int, start: Tensor, offset: Tensor) -> Tensor:
     return out
 
 
-def normals(keys: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Return standard normal draws of shape (chips, ...), chip c under key c."""
+def normals(keys: Tensor, shape: tuple[int, ...], call: int = 0) -> Tensor:
+    """Return standard normal draws of shape (chips, ...), chip c under key c, other ones for every call number."""
     out = torch.empty(shape)
     size = out.numel() // shape[0]
     a, workers = _arguments(shape[0], size, 0, out.numel())
     a[10] = 4096
-    a[12], a[15] = out.data_ptr(), keys.data_ptr()
+    a[12], a[15], a[16] = out.data_ptr(), keys.data_ptr(), call
     _run("normals", a, workers, np.zeros(4, np.int64))
     return out
 

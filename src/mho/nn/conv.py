@@ -46,6 +46,7 @@ class AnalogConv(AnalogLayer):
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel
         self.window = Window(kernel, self._each(stride, "stride"), dilation)
         self.padding_mode = padding_mode
+        self.asked_padding = padding
         self.padding = self._padding(padding)
         self._located: dict[Any, list[Patches]] = {}
         self.reset_parameters()

@@ -1,0 +1,14 @@
+"""Layers on analog tiles, and conversion of torch models to them and back."""
+
+from mho.nn.chips import chip_loss, per_chip, spread
+from mho.nn.conv import AnalogConv1d, AnalogConv2d, AnalogConv3d
+from mho.nn.convert import convert_to_analog, convert_to_digital, summary
+from mho.nn.digital import ChipDropout, PerChip
+from mho.nn.layer import AnalogLayer
+from mho.nn.linear import AnalogLinear
+from mho.nn.parameter import AnalogParameter
+
+__all__ = [
+    "AnalogConv1d", "AnalogConv2d", "AnalogConv3d", "AnalogLayer", "AnalogLinear", "AnalogParameter", "ChipDropout",
+    "PerChip", "chip_loss", "convert_to_analog", "convert_to_digital", "per_chip", "spread", "summary",
+]  # fmt: skip

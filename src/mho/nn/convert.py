@@ -1,0 +1,263 @@
+"""Put a torch model on analog tiles, and take it back."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+import torch
+from torch import nn
+
+from mho.config import AnalogConfig
+from mho.errors import ConfigError, ConversionError, nearest
+from mho.nn.conv import AnalogConv, AnalogConv1d, AnalogConv2d, AnalogConv3d
+from mho.nn.digital import COPIED, ChipDropout, PerChip
+from mho.nn.layer import AnalogLayer, chip_ids
+from mho.nn.linear import AnalogLinear
+from mho.random import make_key
+
+CONVOLUTIONS: dict[type[nn.Module], type[AnalogConv]] = {
+    nn.Conv1d: AnalogConv1d, nn.Conv2d: AnalogConv2d, nn.Conv3d: AnalogConv3d,
+}  # fmt: skip
+DROPOUTS: dict[type[nn.Module], bool] = {
+    nn.Dropout: False, nn.Dropout1d: True, nn.Dropout2d: True, nn.Dropout3d: True,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What `convert_to_analog` made of every layer: (name, what it was, what it is now, why)."""
+
+    rows: tuple[tuple[str, str, str, str], ...] = ()
+
+    def __str__(self) -> str:
+        head = ("layer", "was", "is", "why")
+        table = [head, *self.rows]
+        widths = [max(len(r[i]) for r in table) for i in range(4)]
+        lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in table]
+        return "\n".join([lines[0], "-" * max(len(line) for line in lines), *lines[1:]])
+
+
+def summary(model: nn.Module) -> Conversion:
+    """Return what `convert_to_analog` made of every layer of a model; print it to read it."""
+    found = getattr(model, "conversion", None)
+    if not isinstance(found, Conversion):
+        raise ConversionError(
+            f"{type(model).__name__} was not returned by mho.convert_to_analog, so there is nothing to tell"
+        )
+    return found
+
+
+@dataclass
+class _Plan:
+    config: AnalogConfig
+    seed: int
+    chips: tuple[int, ...]
+    exclude: tuple[str, ...]
+    trained: bool
+    vary: tuple[str, ...]
+    rows: list[tuple[str, str, str, str]] = field(default_factory=list)
+    done: dict[int, nn.Module] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+
+
+def convert_to_analog(
+    model: nn.Module, config: AnalogConfig, *, chips: int | Sequence[int] = 1, seed: int = 0,
+    exclude: Sequence[str] = (), trained: bool = False, vary: Sequence[str] = (), inplace: bool = False,
+) -> nn.Module:  # fmt: skip
+    """Return the model with its Linear and Conv layers on analog tiles, on `chips` chips.
+
+    config: an `AnalogConfig`, whose `layers` may differ by name pattern. exclude: name patterns (`"*.head"`) of layers
+    that stay digital. trained: map max abs(W) of every tile to the device's bound by a digital scale, unless the
+    config sets one. vary=("init",): every chip starts from its own initial weights. With more than one chip, digital
+    layers with parameters are copied per chip and the batch is chip-major (`mho.spread`). `mho.summary(model)` tells
+    what became of every layer. Raises ConversionError naming the layers that cannot be converted or copied; the model
+    given is never half changed.
+    """
+    plan = _Plan(config, seed, chip_ids(chips), tuple(exclude), trained, tuple(vary))
+    if unknown := set(plan.vary) - {"init", "order"}:
+        raise ConfigError(f"vary takes 'init' and 'order', found {sorted(unknown)}")
+    _check_patterns(model, plan)
+    _check_ties(model, plan)
+    work = copy.deepcopy(model)
+    made = _convert(work, "", plan)
+    if plan.refused:
+        raise ConversionError(
+            f"{len(plan.refused)} layer(s) cannot run on {len(plan.chips)} chips: " + "; ".join(plan.refused)
+        )
+    made.conversion = Conversion(tuple(plan.rows))  # type: ignore[assignment]
+    made.chips = plan.chips  # type: ignore[assignment]
+    if not inplace or made is not work:
+        return made
+    model.__dict__ = made.__dict__
+    return model
+
+
+def _check_patterns(model: nn.Module, plan: _Plan) -> None:
+    names = [n for n, _ in model.named_modules() if n]
+    for pattern in plan.exclude:
+        if not any(fnmatchcase(n, pattern) for n in names):
+            raise ConfigError(f"exclude pattern {pattern!r} matches no layer; {nearest(pattern, names)}")
+
+
+def _check_ties(model: nn.Module, plan: _Plan) -> None:
+    """Refuse parameters shared by different layers: two arrays cannot share devices."""
+    owners: dict[int, str] = {}
+    for name, module in model.named_modules():
+        for key, p in module.named_parameters(recurse=False):
+            where = f"{name}.{key}"
+            if id(p) in owners and not all(_excluded(w, plan) for w in (name, owners[id(p)].rpartition(".")[0])):
+                raise ConversionError(
+                    f"{owners[id(p)]} and {where} are one parameter; two arrays cannot share devices. Exclude both "
+                    "layers, or give them weights of their own"
+                )
+            owners.setdefault(id(p), where)
+
+
+def _excluded(name: str, plan: _Plan) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in plan.exclude)
+
+
+def _convert(module: nn.Module, name: str, plan: _Plan) -> nn.Module:
+    """Return what a module becomes; its children are replaced in place."""
+    if id(module) in plan.done:
+        return plan.done[id(module)]
+    made = _leaf(module, name, plan)
+    if made is None:
+        for key, child in list(module.named_children()):
+            setattr(module, key, _convert(child, f"{name}.{key}" if name else key, plan))
+        made = module
+    plan.done[id(module)] = made
+    return made
+
+
+def _leaf(module: nn.Module, name: str, plan: _Plan) -> nn.Module | None:
+    """Return the replacement of a module that is handled as a whole, or None to look at its children."""
+    kind = type(module)
+    if (kind is nn.Linear or kind in CONVOLUTIONS) and not _excluded(name, plan):
+        return _analog(module, name or "model", plan)
+    if kind in DROPOUTS and not _excluded(name, plan):
+        plan.rows.append((name, kind.__name__, "ChipDropout", "draws from the run's seed"))
+        p = float(module.p)  # type: ignore[arg-type]
+        return ChipDropout(p, DROPOUTS[kind], name=name, seed=plan.seed, chips=plan.chips)
+    own = list(module.parameters(recurse=False)) + list(module.buffers(recurse=False))
+    if not own:
+        return None
+    why = "excluded" if _excluded(name, plan) else "digital layer"
+    if isinstance(module, (nn.Linear, *CONVOLUTIONS)) and why != "excluded":
+        why = f"digital: a subclass of {kind.__mro__[1].__name__}, whose forward may differ"
+    if len(plan.chips) == 1:
+        plan.rows.append((name, kind.__name__, kind.__name__, why))
+        return None
+    if kind in COPIED or (isinstance(module, COPIED) and not list(module.children())):
+        plan.rows.append((name, kind.__name__, f"{len(plan.chips)} copies", why))
+        return PerChip(module, len(plan.chips), _again(name, plan))
+    plan.refused.append(
+        f"{name or 'the model itself'} ({kind.__name__}) holds parameters or buffers that mho cannot copy per chip; "
+        "put them in a torch layer of their own, or use chips=1"
+    )
+    return module
+
+
+def _again(name: str, plan: _Plan):  # type: ignore[no-untyped-def]
+    """Return how a chip's copy gets initial values of its own, or None when chips share them."""
+    if "init" not in plan.vary:
+        return None
+
+    def again(k: int, layer: nn.Module) -> None:
+        reset = getattr(layer, "reset_parameters", None)
+        if reset is None:
+            return
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(make_key(plan.seed, plan.chips[k], name, "init")[0])
+            reset()
+
+    return again
+
+
+def _analog(module: nn.Module, name: str, plan: _Plan) -> AnalogLayer:
+    config = plan.config.for_layer(name)
+    if plan.trained and config.mapping.scaling == "none":
+        config = config.with_(mapping={"scaling": "tile"})
+    bias = module.bias is not None
+    options = {"config": config, "name": name, "seed": plan.seed, "chips": plan.chips, "bias": bias}
+    with torch.random.fork_rng(devices=[]):
+        if isinstance(module, nn.Linear):
+            made: AnalogLayer = AnalogLinear(module.in_features, module.out_features, **options)  # type: ignore[arg-type]
+        else:
+            kind = CONVOLUTIONS[type(module)]
+            shape = {k: getattr(module, k) for k in ("stride", "padding", "dilation", "groups", "padding_mode")}
+            made = kind(module.in_channels, module.out_channels, module.kernel_size, **shape, **options)  # type: ignore
+    weights, biases = [], []
+    again = _again(name, plan)
+    for k in range(len(plan.chips)):
+        one = module
+        if again is not None:
+            one = copy.deepcopy(module)
+            again(k, one)
+        weights.append(one.weight.detach().flatten(1))  # type: ignore[operator, union-attr]
+        biases.append(one.bias.detach() if bias else None)  # type: ignore[operator, union-attr]
+    keeps_bias = made.array_bias or made.bias is not None
+    made.set_weights(torch.stack(weights), torch.stack(biases) if keeps_bias else None)  # type: ignore[arg-type]
+    made.train(module.training)
+    clipped = max(made.clipped)
+    note = f"{len(made.analog_tiles())} tile(s)" + (f", {100 * clipped:.2g} % of the weights clipped" if clipped else "")
+    if bias and not keeps_bias:
+        note += ", bias dropped by mapping.bias"
+    plan.rows.append((name, type(module).__name__, type(made).__name__, note))
+    return made
+
+
+def convert_to_digital(model: nn.Module, chip: int | None = None) -> nn.Module:
+    """Return a plain torch model with the exact weights of one chip (its place in the run; needed with several chips)."""
+    chips = len(getattr(model, "chips", (0,)))
+    if chip is None:
+        if chips > 1:
+            raise ConversionError(f"the model holds {chips} chips; choose one: convert_to_digital(model, chip=0)")
+        chip = 0
+    if not 0 <= chip < chips:
+        raise ConversionError(f"chip {chip} is not one of the {chips} chips of this model, 0 to {chips - 1}")
+    work = copy.deepcopy(model)
+    made = _digital(work, chip, {})
+    for attribute in ("conversion", "chips"):
+        made.__dict__.pop(attribute, None)
+    return made
+
+
+def _digital(module: nn.Module, chip: int, done: dict[int, nn.Module]) -> nn.Module:
+    if id(module) in done:
+        return done[id(module)]
+    if isinstance(module, AnalogLayer):
+        made = _plain(module, chip)
+    elif isinstance(module, PerChip):
+        made = module.copies[chip]
+    elif isinstance(module, ChipDropout):
+        made = (nn.Dropout2d if module.channels else nn.Dropout)(module.p)
+    else:
+        made = module
+        for key, child in list(module.named_children()):
+            setattr(module, key, _digital(child, chip, done))
+    made.train(module.training)
+    done[id(module)] = made
+    return made
+
+
+def _plain(layer: AnalogLayer, chip: int) -> nn.Module:
+    weight, bias = layer.get_weights()
+    made: nn.Module
+    if isinstance(layer, AnalogLinear):
+        made = nn.Linear(layer.in_features, layer.out_features, bias=bias is not None)
+    else:
+        assert isinstance(layer, AnalogConv)
+        kind = next(plain for plain, analog in CONVOLUTIONS.items() if isinstance(layer, analog))
+        made = kind(
+            layer.in_channels, layer.out_channels, layer.kernel_size, stride=layer.window.stride, padding=layer.asked_padding,
+            dilation=layer.window.dilation, groups=layer.groups, bias=bias is not None, padding_mode=layer.padding_mode,
+        )  # type: ignore[call-arg]  # fmt: skip
+    with torch.no_grad():
+        made.weight.copy_(weight[chip].view_as(made.weight))  # type: ignore[operator, arg-type, union-attr]
+        if bias is not None:
+            made.bias.copy_(bias[chip])  # type: ignore[operator, union-attr]
+    return made
