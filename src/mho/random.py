@@ -127,7 +127,10 @@ def exp32(x):  # type: ignore[no-untyped-def]
 
 
 def normal32(word):  # type: ignore[no-untyped-def]
-    """Return the standard normal quantile of u = (word + 1/2) / 2^32 (Giles 2010, single precision, 3e-6 absolute)."""
+    """Return the standard normal quantile of u = (word + 1/2) / 2^32 (Giles 2010, single precision).
+
+    The error is below 2e-6 up to 5.4 standard deviations and 0.0025 at the last words, 6.2 standard deviations.
+    """
     flip = i32(i32(word) >> i32(31))
     k = i32(i32(word) ^ flip)
     u = f32(f32(f32(k) + f32(0.5)) * f32(2.3283064365386963e-10))
