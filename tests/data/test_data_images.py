@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from pathlib import Path
 
@@ -84,6 +85,10 @@ def test_decoded_images_are_kept_until_a_file_changes(room: Path, monkeypatch: p
     changed = load(tree)
     assert "decoded earlier" not in changed.source
     assert 77 in changed.test_images
+    rewritten = tree / "train" / "ant" / "0000.png"
+    stat = rewritten.stat()
+    os.utime(rewritten, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
+    assert "decoded earlier" not in load(tree).source
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty"])
