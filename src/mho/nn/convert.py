@@ -126,11 +126,16 @@ def _convert(module: nn.Module, name: str, plan: _Plan) -> nn.Module:
         return plan.done[id(module)]
     made = _leaf(module, name, plan)
     if made is None:
-        for key, child in list(module.named_children()):
+        for key, child in _children(module):
             setattr(module, key, _convert(child, f"{name}.{key}" if name else key, plan))
         made = module
     plan.done[id(module)] = made
     return made
+
+
+def _children(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Return every child by name, a shared one at each of its places (`named_children` names it once)."""
+    return [(key, child) for key, child in module._modules.items() if child is not None]
 
 
 def _leaf(module: nn.Module, name: str, plan: _Plan) -> nn.Module | None:
@@ -237,7 +242,7 @@ def _digital(module: nn.Module, chip: int, done: dict[int, nn.Module]) -> nn.Mod
         made = (nn.Dropout2d if module.channels else nn.Dropout)(module.p)
     else:
         made = module
-        for key, child in list(module.named_children()):
+        for key, child in _children(module):
             setattr(module, key, _digital(child, chip, done))
     made.train(module.training)
     done[id(module)] = made
