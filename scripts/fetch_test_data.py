@@ -9,7 +9,8 @@ import argparse
 import sys
 import time
 
-from mho.data import cache_folder, load
+from mho.data import load
+from mho.folders import cache_root
 from mho.errors import DataError
 
 
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{name}: not fetched. {error}", file=sys.stderr)
             continue
         seconds = time.monotonic() - start
-        print(f"{name}: {dataset.source}, {seconds:.1f} s; cache folder {cache_folder()}")
+        print(f"{name}: {dataset.source}, {seconds:.1f} s; cache folder {cache_root()}")
     if failed and options.optional:
         print("going on without (--optional): tests that need the missing data are skipped")
     return int(failed and not options.optional)

@@ -3,41 +3,58 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
+def cache_root(environ: Mapping[str, str] | None = None, platform: str = sys.platform) -> Path:
+    """Return mho's cache folder: `MHO_CACHE`, or what the platform uses for caches (not created)."""
+    env = os.environ if environ is None else environ
+    if env.get("MHO_CACHE"):
+        return Path(env["MHO_CACHE"]).expanduser()
+    if platform == "win32":
+        local = env.get("LOCALAPPDATA")
+        return (Path(local) if local else Path.home() / "AppData" / "Local") / "mho" / "cache"
+    if platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "mho"
+    xdg = env.get("XDG_CACHE_HOME")
+    return (Path(xdg) if xdg else Path.home() / ".cache") / "mho"
+
+
 def cache_folder(*parts: str) -> Path:
-    """Return (and make) a folder of mho's cache: `MHO_CACHE`, or the platform's usual place."""
-    if chosen := os.environ.get("MHO_CACHE"):
-        root = Path(chosen).expanduser()
-    elif sys.platform == "win32":
-        root = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "mho"
-    elif sys.platform == "darwin":
-        root = Path.home() / "Library" / "Caches" / "mho"
-    else:
-        root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mho"
-    folder = root.joinpath(*parts)
+    """Return a folder of mho's cache, made if it is not there."""
+    folder = cache_root().joinpath(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path in the folder of `path`; rename it to `path` on success, remove it on failure."""
+    """Yield a new path in the folder of `path`; rename it to `path` on success, remove it on failure.
+
+    The name is unique, so two processes may write the same file at once: readers see the old file or one whole new one.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        yield part
+        _rename(part, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _rename(part: Path, path: Path) -> None:
+    try:
+        os.replace(part, path)
+    except PermissionError:
+        # Windows refuses while another process reads the target; a file whose content is fixed by its name is then whole.
+        if sys.platform != "win32" or not path.exists():
+            raise
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from mho.data import Dataset, cache_folder, load
+from mho.data import Dataset, load
+from mho.folders import cache_root
 from mho.data.progress import Bar
 from mho.errors import DataError
 
@@ -134,7 +135,7 @@ def test_the_fetch_script_without_network(room: Path, options: list[str], code: 
 def test_the_real_sets_have_the_published_figures(
     name: str, mean: float, test_mean: float, total: int | None
 ) -> None:
-    if not (cache_folder() / name / "train-images-idx3-ubyte").exists():
+    if not (cache_root() / name / "train-images-idx3-ubyte").exists():
         pytest.skip(f"{name} is not cached; run scripts/fetch_test_data.py --fashion-mnist")
     dataset = load(name)
     assert dataset.train_images.shape == (60000, 1, 28, 28)

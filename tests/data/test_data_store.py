@@ -10,8 +10,9 @@ from typing import BinaryIO
 
 import pytest
 
-from mho.data.store import cache_folder, keep_bytes, write_atomic
+from mho.data.store import keep_bytes, write_atomic
 from mho.errors import DataError
+from mho.folders import cache_root
 
 WRITER = """
 import sys
@@ -41,7 +42,7 @@ keep_bytes(Path(sys.argv[1]), b"x" * 5000)
     ],
 )
 def test_the_cache_folder_is_the_platforms(environ: dict[str, str], platform: str, expected: str) -> None:
-    assert cache_folder(environ, platform) == Path(expected.replace("HOME", str(Path.home())))
+    assert cache_root(environ, platform) == Path(expected.replace("HOME", str(Path.home())))
 
 
 def test_a_failing_write_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:

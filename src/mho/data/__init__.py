@@ -12,10 +12,10 @@ from mho.data.digits import load_digits
 from mho.data.idxsets import load_idx_folder, load_idx_set
 from mho.data.images import LAYOUT, load_image_tree
 from mho.data.sources import user_folders
-from mho.data.store import cache_folder
 from mho.errors import DataError, nearest
+from mho.folders import cache_root
 
-__all__ = ["NAMES", "Dataset", "cache_folder", "load"]
+__all__ = ["NAMES", "Dataset", "load"]
 
 
 def load(
@@ -37,7 +37,7 @@ def load(
         images laid
         out as train/CLASS/NAME.png and test/CLASS/NAME.png (or .jpg)
     data_dir : a folder to look for the data set's own files in
-    cache_dir : where fetched and decoded data are kept; default `cache_folder()`
+    cache_dir : where fetched and decoded data are kept; default `mho.folders.cache_root()`
     progress : show a bar on stderr for work of more than two seconds
 
     Raises
@@ -63,7 +63,7 @@ def _load(
 ) -> Dataset:
     if known == "digits":
         return load_digits()
-    cache = Path(cache_dir).expanduser() if cache_dir is not None else cache_folder()
+    cache = Path(cache_dir).expanduser() if cache_dir is not None else cache_root()
     if known in IDX_ROWS:
         return load_idx_set(IDX_ROWS[known], folders=user_folders(data_dir), cache=cache, show=progress)
     if known == CIFAR10.name:
