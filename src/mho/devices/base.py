@@ -111,7 +111,7 @@ class Device(_Declared):
                 object.__setattr__(self, f.name, spread(value).named(f.name))
             elif isinstance(value, (list, tuple, np.ndarray)) and f.name not in self._tables():
                 object.__setattr__(self, f.name, per_chip(value))
-        if any(v < 0 for v in numbers(self.write_noise)):
+        if any(not 0 <= v < math.inf for v in numbers(self.write_noise)):
             raise ConfigError(f"write_noise is a standard deviation and cannot be negative, found {self.write_noise}")
         self.check()
 

@@ -15,11 +15,17 @@ PerChip = float | tuple[float, ...]
 
 def per_chip(value: Any) -> PerChip:
     """Return a float, or a tuple of floats for an array over chips (list, tuple or NumPy array)."""
-    if isinstance(value, (str, bytes)):
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        if not isinstance(value, Iterable):
+            return float(value)
+        values = tuple(float(v) for v in value)
+    except (TypeError, ValueError, OverflowError):
+        values = ()
+    if not values:
         raise ConfigError(f"expected a number or a list of one number per chip, found {value!r}")
-    if isinstance(value, Iterable):
-        return tuple(float(v) for v in value)
-    return float(value)
+    return values
 
 
 def numbers(value: PerChip) -> tuple[float, ...]:

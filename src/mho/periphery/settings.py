@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -55,10 +56,10 @@ class Periphery:
         found = []
         for key in ("scale", "input_range", "output_bound"):
             value = getattr(self, key)
-            if value is not None and any(not v > 0 for v in numbers(value)):
-                found.append(f"{key} must be above 0, found {value}")
+            if value is not None and any(not 0 < v < math.inf for v in numbers(value)):
+                found.append(f"{key} must be finite and above 0, found {value}")
         for key in ("input_noise", "weight_noise", "output_noise"):
-            if any(not v >= 0 for v in numbers(getattr(self, key))):
+            if any(not 0 <= v < math.inf for v in numbers(getattr(self, key))):
                 found.append(f"{key} is a standard deviation and cannot be negative, found {getattr(self, key)}")
         for key in ("dac_bits", "adc_bits"):
             bits = getattr(self, key)

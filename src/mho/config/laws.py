@@ -1,0 +1,126 @@
+"""Names of device classes in files: a built-in law by its name, a user's own by where its source lies."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import mho.devices
+from mho.devices import Device
+from mho.errors import ConfigError, nearest
+
+
+def laws() -> dict[str, type[Device]]:
+    """Return the built-in device classes by name: `SoftBounds` is "soft-bounds"."""
+    found = (getattr(mho.devices, name) for name in mho.devices.__all__)
+    classes = [c for c in found if isinstance(c, type) and issubclass(c, Device) and c is not Device]
+    return {kebab(c.__name__): c for c in classes}
+
+
+def kebab(name: str) -> str:
+    """Return CamelCase as camel-case."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
+
+
+def law_named(name: str) -> type[Device]:
+    """Return the device class of a name: "soft-bounds", "module:Class" or "path/to/file.py:Class".
+
+    The last two import the user's code. Raises ConfigError when there is no such class.
+    """
+    known = laws()
+    if name in known:
+        return known[name]
+    where, colon, attribute = name.rpartition(":")
+    if not colon:
+        raise ConfigError(
+            f"{name!r} is no law; {nearest(name, known)}; "
+            "a device of your own is module:Class or path/to/file.py:Class"
+        )
+    found: Any = _file(Path(where), name) if where.endswith(".py") else _module(where, name)
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+    if not (isinstance(found, type) and issubclass(found, Device)):
+        raise ConfigError(f"{name!r}: {where} has no class {attribute} that derives from mho.devices.Device")
+    return found
+
+
+def _module(where: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(where)
+    except Exception as error:  # a user's module may raise anything while it is imported
+        raise ConfigError(
+            f"{name!r}: {where!r} cannot be imported ({type(error).__name__}: {error}); "
+            "give an importable module or path/to/file.py:Class"
+        ) from error
+
+
+def _file(path: Path, name: str) -> ModuleType:
+    try:
+        path = path.expanduser().resolve()
+        source = path.read_bytes()
+    except (OSError, ValueError, RuntimeError) as error:
+        message = f"{name!r}: {path} cannot be read ({error}); give the path of a Python file"
+        raise ConfigError(message) from error
+    for module in list(sys.modules.values()):  # the running script, or a module imported from the same file
+        there: Any = vars(module).get("__file__") if isinstance(module, ModuleType) else None
+        loaded_here = there is not None and not module.__name__.startswith(PREFIX)
+        if loaded_here and os.path.realpath(there) == str(path):
+            return module
+    # The content is part of the name: an edited file is another module, and the same text is the same class.
+    own = f"{PREFIX}{path.stem}_{hashlib.sha256(str(path).encode() + source).hexdigest()[:16]}"
+    if own in sys.modules:
+        return sys.modules[own]
+    spec = importlib.util.spec_from_file_location(own, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{name!r}: {path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[own] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[own]
+        raise ConfigError(f"{name!r}: running {path} raised {type(error).__name__}: {error}") from error
+    return module
+
+
+PREFIX = "mho_device_file_"
+
+
+def name_of(kind: type[Device]) -> str:
+    """Return the name by which `law_named` finds a device class again, also in another process.
+
+    A module of a package is named by import; a lone file by its path, since another process need not have its
+    folder on the search path. Raises ConfigError for a class that has no name at the top of a file.
+    """
+    if laws().get(kebab(kind.__name__)) is kind:
+        return kebab(kind.__name__)
+    module = sys.modules.get(kind.__module__)
+    file = getattr(module, "__file__", None)
+    if "<locals>" in kind.__qualname__ or not file:
+        raise ConfigError(
+            f"the device {kind.__qualname__} is defined in a function or an interactive session, so no file "
+            "can name it; define it at the top level of a Python file"
+        )
+    if getattr(module, "__package__", "") and kind.__module__ != "__main__":
+        return f"{kind.__module__}:{kind.__qualname__}"
+    return f"{Path(file).resolve().as_posix()}:{kind.__qualname__}"
+
+
+def with_absolute_laws(value: Any, folder: Path) -> Any:
+    """Return a document in which laws in files are named by absolute path, read from `folder`."""
+    if not isinstance(value, dict):
+        return value
+    found = {}
+    for key, inner in value.items():
+        where, colon, attribute = inner.rpartition(":") if isinstance(inner, str) else ("", "", "")
+        if key in ("law", "device") and colon and where.endswith(".py") and not where.startswith("~"):
+            inner = f"{(folder / where).as_posix()}:{attribute}"
+        found[key] = with_absolute_laws(inner, folder)
+    return found

@@ -1,0 +1,134 @@
+"""Paths of settings: every name in a tree of dataclasses, and which one a user means by part of a path."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mho.config.fields import hints, settings_type
+from mho.config.problems import quoted
+from mho.config.values import BASE, MISSING, Reader
+from mho.devices import Device
+from mho.errors import nearest
+
+Parts = tuple[str, ...]
+
+PART = re.compile(r'"[^"]*"|\'[^\']*\'|[^.]+')
+
+
+def split(name: str) -> Parts:
+    """Return the parts of a dotted path; a part in quotes may hold dots."""
+    return tuple(p.strip().strip("\"'") for p in PART.findall(name))
+
+
+def tree(value: Any, hint: Any, prefix: Parts, swap: Mapping[Parts, Any]) -> Iterator[Parts]:
+    """Yield the path of every setting below a dataclass, an optional part that is off included.
+
+    `swap` holds, by path, objects to look at in place of those in the tree. Layer patterns are the user's own
+    names and have no paths here.
+    """
+    kind = type(value) if dataclasses.is_dataclass(value) else settings_type(hint)
+    if kind is None or kind is Device:
+        return
+    for name, inner in hints(kind).items():
+        path = (*prefix, name)
+        yield path
+        if name != "layers":
+            held = swap[path] if path in swap else getattr(value, name, None)
+            yield from tree(held, inner, path, swap)
+
+
+class Names:
+    """The paths of the settings of one configuration."""
+
+    def __init__(self, config: Any, swap: Mapping[Parts, Any] | None = None) -> None:
+        self.known = list(tree(config, None, (), swap or {}))
+        self.section: Parts = ("analog",) if ("analog", "device") in self.known else ()
+
+    def resolve(self, name: str) -> tuple[Parts, str]:
+        """Return the whole path meant by a name, and what is wrong with the name, if anything.
+
+        A path that is written out wins, where `analog.` may be left out; else the end must fit one path only.
+        Two underscores stand for a dot, so that a path can be a keyword of a Python call.
+        """
+        problem = ""
+        if split(name)[-2:] in (("device", "law"), ("law",)):
+            return (*self.section, "device"), ""  # its law names a device
+        for parts in (split(name), split(name.replace("__", "."))):
+            for exact in (parts, (*self.section, *parts)):
+                if exact in self.known or (len(exact) > 1 and exact[len(self.section)] == "layers"):
+                    return exact, ""
+            ends = [p for p in self.known if parts and p[-len(parts) :] == parts]
+            if len(ends) == 1:
+                return ends[0], ""
+            several = f"stands for several settings, write one out: {listed(ends)}"
+            problem = several if ends else self._unknown(parts)
+        return (), problem
+
+    def _unknown(self, parts: Parts) -> str:
+        """Return the nearest names: among the parts of the section that is right, or everywhere."""
+        for depth in range(len(parts) - 1, 0, -1):
+            sections = [p for p in self.known if p[-depth:] == parts[:depth]]
+            inside = {p[-1] for s in sections for p in self.known if p[:-1] == s}
+            if inside:
+                return f"no such setting in {'.'.join(parts[:depth])}; {nearest(parts[depth], inside)}"
+        leaves = {p[-1] for p in self.known}
+        near = nearest(parts[-1] if parts else "", leaves)
+        if not near.startswith("did you mean"):  # the names of all leaves would be no help
+            near = nearest("", {p[0] for p in self.known})
+        return f"no such setting; {near}"
+
+
+def listed(paths: Sequence[Parts]) -> str:
+    """Return paths in one line."""
+    return ", ".join(".".join(p) for p in paths)
+
+
+def nest(config: Any, changes: Mapping[str, Any], reader: Reader) -> dict[Any, Any]:
+    """Return changes by name as nested tables of changes; names that are wrong go to `reader.problems`.
+
+    Names are resolved with a new device in its place, so that it and its settings can be given together.
+    """
+    table: dict[Any, Any] = {}
+    names, new = Names(config), {}
+    for name, value in changes.items():
+        path, _ = names.resolve(name)
+        if path == (*names.section, "device") and not _only_changes(value):
+            new[path] = reader.read(Device, value, ".".join(path))
+            _put(table, path, new[path])
+    new = {path: device for path, device in new.items() if device is not MISSING}
+    names = Names(config, swap=new) if new else names
+    for name, value in changes.items():
+        path, problem = names.resolve(name)
+        if problem:
+            reader.problems.add(".".join(quoted(p) for p in split(name)) or name, problem)
+        elif not (path == (*names.section, "device") and not _only_changes(value)):
+            _put(table, path, value)
+    return table
+
+
+def _only_changes(value: Any) -> bool:
+    return isinstance(value, Mapping) and "law" not in value
+
+
+def _put(table: dict[Any, Any], path: Parts, value: Any) -> None:
+    """Put a value into nested tables; a whole value and changes of its parts are both kept."""
+    if value is MISSING:
+        return
+    for name in path[:-1]:
+        held = table.setdefault(name, {})
+        if not isinstance(held, dict):
+            held = table[name] = {BASE: held}
+        table = held
+    held = table.get(path[-1], MISSING)
+    if isinstance(held, dict) and _only_changes(value):
+        for key, inner in value.items():
+            _put(held, (key,), inner)
+    elif isinstance(held, dict):
+        held[BASE] = value
+    elif held is not MISSING and _only_changes(value):
+        table[path[-1]] = {BASE: held, **value}
+    else:
+        table[path[-1]] = dict(value) if isinstance(value, Mapping) else value

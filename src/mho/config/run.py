@@ -1,0 +1,149 @@
+"""The settings of a whole training run: network, data, schedule, chips and the analog layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, cast
+
+from mho.config.analog import AnalogConfig, bad_length
+from mho.config.changes import changed
+from mho.config.presets import preset
+from mho.config.problems import Problems
+from mho.config.show import show
+from mho.config.values import MISSING, Reader, convert_fields
+from mho.devices.spread import PerChip, numbers
+from mho.errors import ConfigError, nearest
+
+NETWORKS = ("fcn", "lenet")
+DATA = ("mnist", "fashion-mnist", "digits", "cifar10")
+
+DEFAULT_PRESET = "gokmen-2017"
+NO_PRESET = "none"
+
+
+@dataclass(frozen=True)
+class LrSchedule:
+    """A learning rate that falls in steps: times `factor` at the start of each of `epochs`, counted from 0.
+
+    Without epochs it is constant; in a file that is also written `lr_schedule = "constant"`.
+    """
+
+    epochs: tuple[int, ...] = ()
+    factor: float = 0.5
+
+    def __post_init__(self) -> None:
+        convert_fields(self)
+        if list(self.epochs) != sorted(set(self.epochs)) or any(e < 1 for e in self.epochs):
+            raise ConfigError(f"epochs must rise and be at least 1, found {list(self.epochs)}")
+        if not self.factor > 0:
+            raise ConfigError(f"factor must be above 0, found {self.factor}")
+
+    def at(self, epoch: int) -> float:
+        """Return what the learning rate is multiplied by in an epoch, counted from 0."""
+        return float(self.factor ** sum(epoch >= e for e in self.epochs))
+
+
+@dataclass(frozen=True, repr=False)
+class RunConfig:
+    """What `mho train` does, complete. The loss is always the sum over the batch, so that is no setting.
+
+    preset: name of the preset that `analog` was made from, for information; "none" when from none.
+    network, data: a name, or for data also a folder.
+    lr: learning rate of the summed loss; a list is one per chip. lr_schedule: how it falls.
+    chips: how many, or a list of which ones ([7] is chip 7 alone). seed: 0 to 2^64 - 1.
+    vary: what differs between chips besides their devices: "init" (weights), "order" (of the data).
+    threads: of torch and of the kernels; None leaves torch's own choice. backend: of the kernels.
+    Raises ConfigError, with everything that is wrong.
+    """
+
+    preset: str = ""
+    network: str = "fcn"
+    data: str = "mnist"
+    epochs: int = 3
+    batch_size: int = 10
+    lr: PerChip = 0.01
+    lr_schedule: LrSchedule = field(default_factory=LrSchedule)
+    chips: int | tuple[int, ...] = 1
+    seed: int = 0
+    vary: tuple[Literal["init", "order"], ...] = ()
+    threads: int | None = None
+    backend: Literal["auto", "reference", "cpu", "gpu"] = "auto"
+    analog: AnalogConfig = field(default=cast(AnalogConfig, None))  # set below, so that readers need no None
+
+    def __post_init__(self) -> None:
+        given: Any = self.analog
+        if given is None:
+            object.__setattr__(self, "preset", self.preset or DEFAULT_PRESET)
+            made = AnalogConfig() if self.preset == NO_PRESET else preset(self.preset)
+            object.__setattr__(self, "analog", made)
+        object.__setattr__(self, "preset", self.preset or NO_PRESET)
+        convert_fields(self)
+        problems = Problems()
+        for name, text in self._problems():
+            problems.add(name, text)
+        try:
+            self.analog.check_chips(len(self.chip_ids))
+        except ConfigError as error:
+            problems.take("analog", error)
+        problems.check()
+
+    def _problems(self) -> Iterator[tuple[str, str]]:
+        if self.network not in NETWORKS:
+            yield "network", f"there is no network {self.network!r}; {nearest(self.network, NETWORKS)}"
+        if self.data not in DATA and not ("/" in self.data or "\\" in self.data or _is_folder(self.data)):
+            yield "data", f"neither a data set nor a folder: {self.data!r}; {nearest(self.data, DATA)}"
+        for name, least in (("epochs", 0), ("batch_size", 1)):
+            if getattr(self, name) < least:
+                yield name, f"must be at least {least}, found {getattr(self, name)}"
+        if not numbers(self.lr) or any(v <= 0 for v in numbers(self.lr)):
+            yield "lr", f"the learning rate must be above 0, found {self.lr}"
+        ids = self.chips if isinstance(self.chips, tuple) else range(self.chips)
+        if not ids:
+            yield "chips", "at least 1 chip is needed; give a number or a list of chips such as [7]"
+        elif len(set(ids)) < len(ids) or min(ids) < 0 or max(ids) >= 2**32:
+            yield "chips", f"a list names different chips from 0 to 2^32 - 1, found {list(ids)[:9]}"
+        elif len(numbers(self.lr)) not in (1, len(ids)):
+            yield "lr", bad_length(len(numbers(self.lr)), len(ids))
+        if not 0 <= self.seed < 2**64:
+            yield "seed", f"must be from 0 to 2^64 - 1, found {self.seed}"
+        if len(set(self.vary)) < len(self.vary):
+            yield "vary", f"names something twice: {list(self.vary)}"
+        if self.threads is not None and self.threads < 1:
+            yield "threads", f'must be at least 1, or "none" for torch\'s own choice, found {self.threads}'
+
+    @property
+    def chip_ids(self) -> tuple[int, ...]:
+        """The numbers of the chips: 0 to n-1, or those listed."""
+        return self.chips if isinstance(self.chips, tuple) else tuple(range(self.chips))
+
+    def with_(self, changes: Mapping[str, Any] | None = None, /, **named: Any) -> Self:
+        """Return a changed copy; see `AnalogConfig.with_`; `analog.` may be left out of names."""
+        return changed(self, {**(changes or {}), **named})
+
+    def __repr__(self) -> str:
+        return show(self)
+
+    readers: ClassVar[dict[str, Any]]
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def _read_schedule(reader: Reader, value: Any, path: str, base: Any) -> Any:
+    return LrSchedule() if value == "constant" else reader.read(LrSchedule, value, path, base)
+
+
+def _refuse_preset(reader: Reader, value: Any, path: str, base: Any) -> Any:
+    """Refuse to rename what a configuration was made from; the same name changes nothing."""
+    if value != base:
+        reader.problems.add(path, "a preset is the start, not a change: name it as in mho train PRESET")
+    return MISSING
+
+
+RunConfig.readers = {"lr_schedule": _read_schedule, "preset": _refuse_preset}

@@ -1,0 +1,130 @@
+"""Reading settings: plain values, from TOML or Python, become the types that dataclasses declare."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from typing import Any
+
+from mho.config.fields import Wrong, alternatives, convert, hints, settings_type, wrong
+from mho.config.laws import law_named, laws
+from mho.config.problems import Problems, join
+from mho.devices import Device, Spread, catalogue
+from mho.devices.spread import PerChip
+from mho.errors import ConfigError, nearest
+
+
+class _Mark:
+    """A mark that no file can contain."""
+
+
+MISSING: Any = _Mark()
+"""No value: nothing given, or nothing that could be read."""
+BASE: Any = _Mark()
+"""In a table of changes: the key of the whole value that the other keys then change."""
+
+
+class Reader:
+    """Reads tables of changes and notes everything that is wrong in `problems`."""
+
+    def __init__(self) -> None:
+        self.problems = Problems()
+
+    def read(self, hint: Any, value: Any, path: str, base: Any = MISSING) -> Any:
+        """Return `value` as `hint` declares it, or MISSING after noting why it cannot be.
+
+        A table changes the named parts of `base`; without a base it makes a new object as its class would.
+        """
+        kind = settings_type(hint)
+        if kind is None or (types.NoneType in alternatives(hint) and (value is None or value == "none")):
+            return self._plain(hint, value, path)
+        if isinstance(value, Mapping) and BASE in value:
+            rest = {k: v for k, v in value.items() if k is not BASE}
+            base = self.read(hint, value[BASE], path, base)
+            return MISSING if base is MISSING else self.read(hint, rest, path, base)
+        if isinstance(value, kind):
+            return value
+        if base is None:  # an optional part that is switched on
+            base = kind()
+        if kind is Device:
+            return self._device(value, path, base)
+        if kind is Spread and not isinstance(value, Mapping):
+            return self._spread(value, path, base)
+        return self._settings(kind, value, path, base)
+
+    def _plain(self, hint: Any, value: Any, path: str) -> Any:
+        try:
+            return convert(hint, value)
+        except Wrong:
+            self.problems.add(path, wrong(hint, value))
+            return MISSING
+
+    def _spread(self, value: Any, path: str, base: Any) -> Any:
+        try:
+            mean = convert(PerChip, value)
+        except Wrong:
+            self.problems.add(path, wrong(PerChip | Spread, value))
+            return MISSING
+        return self._build(Spread, {"mean": mean}, path, base)
+
+    def _device(self, value: Any, path: str, base: Any) -> Any:
+        law = value.get("law") if isinstance(value, Mapping) else value
+        if law is None and base is not MISSING:
+            return self._settings(type(base), value, path, base)
+        if not isinstance(law, str):
+            names = ", ".join(laws())
+            self.problems.add(path, f'expected a table with law = "..." ({names}, or path/to/file.py:Class)')
+            return MISSING
+        published = {row.name: row.device for row in catalogue.devices()}
+        if not isinstance(value, Mapping) and law in published:
+            return published[law]
+        try:
+            kind = law_named(law)
+        except ConfigError as error:
+            near = f"{law!r} is no device; {nearest(law, [*published, *laws()])}"
+            self.problems.add(path, str(error) if ":" in law or isinstance(value, Mapping) else near)
+            return MISSING
+        rest = {k: v for k, v in value.items() if k != "law"} if isinstance(value, Mapping) else {}
+        return self._settings(kind, rest, path, MISSING)
+
+    def _settings(self, kind: type, value: Any, path: str, base: Any) -> Any:
+        """Read a table of the settings of a dataclass."""
+        if not isinstance(value, Mapping):
+            self.problems.add(path, wrong(kind, value))
+            return MISSING
+        known, own, given = hints(kind), getattr(kind, "readers", {}), {}
+        for key, inner in value.items():
+            where = join(path, str(key))
+            if key not in known:
+                self.problems.add(where, f"no such setting of {kind.__name__}; {nearest(str(key), known)}")
+                continue
+            old = MISSING if base is MISSING else getattr(base, key)
+            reader = own.get(key, lambda s, v, p, b, h=known[key]: s.read(h, v, p, b))
+            got = reader(self, inner, where, old)
+            if got is not MISSING:
+                given[key] = got
+        return self._build(kind, given, path, base)
+
+    def _build(self, kind: type, given: dict[str, Any], path: str, base: Any) -> Any:
+        if kind is Spread and base is MISSING and "mean" not in given:
+            self.problems.add(path, "a spread needs its mean: {mean = ..., d2d = ...}")
+            return MISSING
+        try:
+            return kind(**given) if base is MISSING else dataclasses.replace(base, **given)
+        except (ConfigError, TypeError, ValueError, ArithmeticError) as error:
+            self.problems.take(path, error)
+            return MISSING
+
+
+def convert_fields(config: Any) -> None:
+    """Bring the settings of a frozen dataclass to their types, or raise ConfigError with all problems."""
+    problems = Problems()
+    for name, hint in hints(type(config)).items():
+        value = getattr(config, name)
+        try:
+            if settings_type(hint) is not type(value):
+                object.__setattr__(config, name, convert(hint, value))
+        except Wrong:
+            problems.add(name, wrong(hint, value))
+    problems.check()
