@@ -1,4 +1,4 @@
-"""The random words and numbers: known answers, accuracy, the same bits under Numba, and their distribution."""
+"""Random words and numbers: known answers, accuracy, the same bits under Numba, and their distribution."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = '''
+SCRIPT = """
 import sys
 import torch
 from mho.devices import Device, Spread, law, maximum, minimum, where
@@ -35,7 +35,7 @@ samples = Samples(one, -one, torch.ones(1) * 100, torch.zeros(1, 5, 2, dtype=tor
 scheme = Scheme(bl=1)
 cpu.pulse_update_(cells, samples, scheme, cpu.rates(samples, scheme), None)
 print(cells.state.item())
-'''
+"""
 
 
 def run(script: Path, cache: Path, **environment) -> subprocess.CompletedProcess[str]:

@@ -1,7 +1,8 @@
-"""Turn the source of a device law into the source of a kernel function: checked, constants single, names resolved.
+"""Turn the source of a device law into the source of a kernel function: checked, names resolved.
 
-A law is straight-line scalar code, so its translation is a renaming: numbers become single precision, the names of
-`mho.devices.ops` become primitives that every backend defines, and helper functions that the law calls are taken along.
+A law is straight-line scalar code, so its translation is a renaming: numbers become single precision, the names
+of `mho.devices.ops` become primitives that every backend defines, and helper functions that the law calls are
+taken along.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from mho.errors import LawError
 
 _ALIASES: dict[Any, str] = {getattr(ops, name): name for name in ops.OPS}
 _ALIASES |= {np.where: "where", np.minimum: "minimum", np.maximum: "maximum", np.exp: "exp", math.exp: "exp"}
-_ALIASES |= {np.log: "log", math.log: "log", np.sqrt: "sqrt", math.sqrt: "sqrt", np.abs: "absolute", abs: "absolute"}
+_ALIASES |= {np.log: "log", math.log: "log", np.sqrt: "sqrt", math.sqrt: "sqrt", np.abs: "absolute"}
 _ALIASES |= {np.power: "power", np.tanh: "tanh", math.tanh: "tanh", np.floor: "floor", math.floor: "floor"}
-_ALIASES |= {min: "minimum", max: "maximum"}
+_ALIASES |= {abs: "absolute", min: "minimum", max: "maximum"}
 
 _ALLOWED = (
-    ast.Assign, ast.Return, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Constant, ast.Attribute,
-    ast.Tuple, ast.Load, ast.Store, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.USub, ast.UAdd, ast.BitAnd,
-    ast.BitOr, ast.Invert, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq, ast.AnnAssign, ast.AugAssign,
+    ast.Assign, ast.Return, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Constant,
+    ast.Attribute, ast.Tuple, ast.Load, ast.Store, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.USub,
+    ast.UAdd, ast.BitAnd, ast.BitOr, ast.Invert, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq,
+    ast.AnnAssign, ast.AugAssign,
 )  # fmt: skip
 
 _HINTS = {
@@ -42,49 +44,62 @@ _HINTS = {
 
 
 def law_source(function: Callable[..., Any], name: str) -> str:
-    """Return the definitions of a law and of the functions it calls, as `def name(...)`, in kernel primitives.
+    """Return the definitions of a law and of what it calls, as `def name(...)`, in kernel primitives.
 
     Raises LawError, showing the line, where the law uses what a kernel cannot do.
     """
+    names = {function: name}
     pieces: dict[str, str] = {}
-    _Translator(pieces).function(function, name)
+    _Translator(names, pieces).function(function)
     return "\n\n".join(pieces.values())
 
 
 class _Translator(ast.NodeTransformer):
-    def __init__(self, pieces: dict[str, str]) -> None:
-        self.pieces = pieces
+    def __init__(self, names: dict[Callable[..., Any], str], pieces: dict[str, str]) -> None:
+        self.names, self.pieces = names, pieces
+        self.line = 1
 
-    def function(self, function: Callable[..., Any], name: str) -> None:
+    def function(self, function: Callable[..., Any]) -> None:
         """Add the translated definition of one function, after those it needs."""
         definition, self.lines, self.where = _parse(function)
-        self.scope = dict(inspect.getclosurevars(function).globals) | dict(inspect.getclosurevars(function).nonlocals)
-        self.scope = vars(builtins) | function.__globals__ | self.scope
-        arguments = [a.arg for a in definition.args.args]
-        self.local = set(arguments)
-        body = [self.visit(s) for s in definition.body if not _is_docstring(s)]
-        if not body or not isinstance(body[-1], ast.Return):
-            self.refuse(definition, "a law ends with `return new_state`")
+        self.scope = vars(builtins) | function.__globals__ | dict(inspect.getclosurevars(function).nonlocals)
+        given = definition.args
+        if given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs or given.defaults:
+            raise self.refused(definition, "a law takes plain arguments, by position and without defaults")
+        self.local = {a.arg for a in given.args}
+        body = [s for s in definition.body if not _is_docstring(s)]
+        for statement in body[:-1]:
+            if isinstance(statement, ast.Return):
+                raise self.refused(statement, "a law has one `return`, its last line")
+        body = [self.visit(s) for s in body]
+        if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
+            raise self.refused(definition, "a law ends with `return new_state`")
         code = "\n".join(ast.unparse(ast.fix_missing_locations(s)) for s in body)
-        self.pieces[name] = f"@compiled\ndef {name}({', '.join(arguments)}):\n{textwrap.indent(code, '    ')}\n"
+        name, arguments = self.names[function], ", ".join(_own(a.arg) for a in given.args)
+        self.pieces[name] = f"@compiled\ndef {name}({arguments}):\n{textwrap.indent(code, '    ')}\n"
 
-    def refuse(self, node: ast.AST, why: str) -> None:
-        """Raise LawError showing the line of a node."""
-        line = getattr(node, "lineno", 1)
+    def visit(self, node: ast.AST) -> Any:
+        """Keep the line that is being read: operators have none of their own."""
+        self.line = getattr(node, "lineno", self.line)
+        return super().visit(node)
+
+    def refused(self, node: ast.AST, why: str) -> LawError:
+        """Return the error that shows the line of a node."""
+        line = getattr(node, "lineno", self.line)
         text = self.lines[line - 1].strip() if line <= len(self.lines) else ""
-        raise LawError(f"{self.where}, line {line} of the law: `{text}`: {why}")
+        return LawError(f"{self.where}, line {line} of the law: `{text}`: {why}")
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         """Refuse what a kernel cannot do."""
         if not isinstance(node, _ALLOWED):
-            hint = _HINTS.get(type(node), "a law uses arithmetic, comparisons and the functions of mho.devices")
-            self.refuse(node, hint)
+            usual = "a law uses arithmetic, comparisons and the functions of mho.devices"
+            raise self.refused(node, _HINTS.get(type(node), usual))
         return super().generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         """Round a number to single precision."""
         if isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
-            self.refuse(node, f"found {node.value!r}; a law uses numbers only")
+            raise self.refused(node, f"found {node.value!r}; a law uses numbers only")
         return _single(float(node.value))
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
@@ -93,22 +108,27 @@ class _Translator(ast.NodeTransformer):
         for target in node.targets:
             for leaf in target.elts if isinstance(target, ast.Tuple) else [target]:
                 if not isinstance(leaf, ast.Name):
-                    self.refuse(node, "a law assigns to names only")
-                else:
-                    self.local.add(leaf.id)
-        return ast.Assign(node.targets, value)
+                    raise self.refused(node, "a law assigns to names only")
+                self.local.add(leaf.id)
+        return ast.Assign([self.visit(t) for t in node.targets], value)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        """Refuse `a < b < c`, which arrays cannot do."""
+        if len(node.ops) > 1:
+            raise self.refused(node, "write (a < b) & (b < c) in place of a < b < c")
+        return super().generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         """Drop the annotation."""
         if node.value is None:
-            self.refuse(node, "a law assigns values")
-        return self.visit(ast.copy_location(ast.Assign([node.target], node.value), node))  # type: ignore[list-item]
+            raise self.refused(node, "a law assigns values")
+        return self.visit(ast.copy_location(ast.Assign([node.target], node.value), node))
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
         """Spell out `a += b`."""
         if not isinstance(node.target, ast.Name):
-            self.refuse(node, "a law assigns to names only")
-        load = ast.copy_location(ast.Name(node.target.id, ast.Load()), node)  # type: ignore[union-attr]
+            raise self.refused(node, "a law assigns to names only")
+        load = ast.copy_location(ast.Name(node.target.id, ast.Load()), node)
         value = ast.copy_location(ast.BinOp(load, node.op, node.value), node)
         return self.visit(ast.copy_location(ast.Assign([node.target], value), node))
 
@@ -120,15 +140,15 @@ class _Translator(ast.NodeTransformer):
         if isinstance(exponent, ast.Constant) and exponent.value in (2, 3, 4):
             base = self.visit(node.left)
             product = base
-            for _ in range(int(exponent.value) - 1):
+            for _ in range((2, 3, 4).index(exponent.value) + 1):
                 product = ast.BinOp(product, ast.Mult(), base)
             return product
         return ast.Call(ast.Name("power", ast.Load()), [self.visit(node.left), self.visit(exponent)], [])
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        """Keep local names; replace a global number by its value."""
-        if node.id in self.local or isinstance(node.ctx, ast.Store):
-            return node
+        """Rename local names; replace a global number by its value."""
+        if node.id in self.local:
+            return ast.Name(_own(node.id), node.ctx)
         return self.constant(node, self.lookup(node))
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
@@ -138,7 +158,7 @@ class _Translator(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """Rename a known function, or take a helper along."""
         if node.keywords:
-            self.refuse(node, "call functions by position")
+            raise self.refused(node, "call functions by position")
         target = self.lookup(node.func)
         arguments = [self.visit(a) for a in node.args]
         try:
@@ -152,35 +172,43 @@ class _Translator(ast.NodeTransformer):
     def helper(self, node: ast.AST, target: Any) -> str:
         """Translate a plain Python function that the law calls, and return its kernel name."""
         target = getattr(target, "__func__", target)
-        if not inspect.isfunction(target) or (target.__module__ or "").split(".")[0] in ("numpy", "torch", "random"):
+        room = (getattr(target, "__module__", None) or "").split(".")[0]
+        if not inspect.isfunction(target) or room in ("numpy", "torch", "random"):
             shown = getattr(target, "__name__", repr(target))
             hint = f"{shown} is not known to kernels; use mho.devices: {', '.join(ops.OPS)}"
             if "random" in str(getattr(target, "__module__", "")) or "random" in shown:
                 hint = "a law draws no random numbers itself: they arrive as the argument xi"
-            self.refuse(node, hint)
-        name = f"helper_{target.__name__}_{len(self.pieces)}"
-        _Translator(self.pieces).function(target, name)
-        return name
+            raise self.refused(node, hint)
+        if target not in self.names:
+            self.names[target] = f"helper_{target.__name__}_{len(self.names)}"
+            _Translator(self.names, self.pieces).function(target)
+        elif self.names[target] not in self.pieces:
+            raise self.refused(node, f"{target.__name__} calls itself; a law has no loops")
+        return self.names[target]
 
     def lookup(self, node: ast.AST) -> Any:
         """Return the object that a global name or `module.name` stands for."""
         if isinstance(node, ast.Name):
             if node.id in self.scope:
                 return self.scope[node.id]
-            self.refuse(node, f"the name {node.id!r} is not defined")
+            raise self.refused(node, f"the name {node.id!r} is not defined")
         if isinstance(node, ast.Attribute):
             owner = self.lookup(node.value)
             if hasattr(owner, node.attr):
                 return getattr(owner, node.attr)
-        self.refuse(node, "a law uses its arguments, numbers and functions only")
-        return None
+        raise self.refused(node, "a law uses its arguments, numbers and functions only")
 
     def constant(self, node: ast.AST, value: Any) -> ast.AST:
         """Return a number from outside the law as a single-precision constant."""
         if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
             return _single(float(value))
-        self.refuse(node, f"{ast.unparse(node)} is {type(value).__name__}; a law uses numbers and functions only")
-        return node
+        kind = type(value).__name__
+        raise self.refused(node, f"{ast.unparse(node)} is {kind}; a law uses numbers and functions only")
+
+
+def _own(name: str) -> str:
+    """Return the kernel's name of a law's own variable, which no primitive has."""
+    return f"{name}_"
 
 
 def _single(value: float) -> ast.AST:
