@@ -14,7 +14,7 @@ from torch import Tensor
 from mho.devices.base import law_arguments
 from mho.kernels.build import plain_kernels, pulse_kernels
 from mho.kernels.cells import Cells, Samples, Scheme
-from mho.kernels.launch import launch, threads
+from mho.kernels.launch import arguments, launch, threads
 
 ROOM = 512
 """Events that a thread collects before it draws their noise in one vector loop."""
@@ -62,7 +62,7 @@ def rates(samples: Samples, scheme: Scheme) -> Rates:
     rows = d.shape[2]
     total = chips * batch
     out = torch.empty(3, total, dtype=torch.float32)
-    a = np.zeros(32, np.int64)
+    a, address = arguments("rates")
     a[2:9] = (batch, columns, rows, samples.bias, scheme.managed, scheme.balanced, scheme.bl)
     size = total * 4
     start = out.data_ptr()
@@ -71,8 +71,8 @@ def rates(samples: Samples, scheme: Scheme) -> Rates:
     workers = threads() if work > 40_000 else 1
     a[15] = total
     a[16] = max(1, total // (4 * workers)) if workers > 1 else total
-    a[17] = a.ctypes.data
-    launch(entry(plain_kernels("trains"), "rates"), a, workers)
+    a[17] = address
+    launch(entry(plain_kernels("trains"), "rates"), address, workers)
     return Rates(out[0], out[1], out[2].view(torch.int32), a[18] == 0, a[19] == 0)
 
 
@@ -90,7 +90,8 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
     block = min(batch, max(1, BLOCK_BYTES // (4 * capacity * chips)))
     grain = 1 if block < 128 else max(1, min(64, 2048 // max(columns, rows)))
     layout = (rows * block, 1, rows) if grain == 1 else (rows * block, block, 1)
-    trains, pulses = _train_arguments(cells, samples, scheme, rates_, grain), _pulse_arguments(cells, samples)
+    trains, trains_at = _train_arguments(samples, scheme, rates_, grain)
+    pulses, pulses_at = _pulse_arguments(cells, samples)
     lists = workspace("entries", chips * block * capacity * 4)
     offsets = workspace("offsets", chips * block * (longest + 1) * 4)
     d_words = workspace("d words", chips * rows * block * 9)
@@ -107,41 +108,41 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
         work = now * chips * (columns + rows) * longest
         trains[7:10], pulses[6:9] = (first, now, capacity), (now, samples.first + first, capacity)
         trains[:2] = pulses[:2] = 0
-        launch(make, trains, most if work > 20_000 else 1)
+        launch(make, trains_at, most if work > 20_000 else 1)
         if device_of is not None:
             chosen = device_of[:, first : first + now].contiguous()
             pulses[22] = chosen.data_ptr()
         workers = most if work > 10_000 else 1
         pulses[28] = max(1, min(16, (chips * rows) // (4 * workers)))
-        launch(move, pulses, workers)
+        launch(move, pulses_at, workers)
 
 
-def _train_arguments(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates, grain: int) -> np.ndarray:
+def _train_arguments(samples: Samples, scheme: Scheme, rates_: Rates, grain: int) -> tuple[np.ndarray, int]:
     chips, batch, columns = samples.x.shape
     rows = samples.d.shape[2]
     room = (max(columns + 1, rows) + 1) * grain
-    a = np.zeros(48, np.int64)
+    a, address = arguments("trains")
     a[2:7] = (batch, columns, rows, samples.bias, scheme.deterministic)
     a[10:16] = (
         samples.x.data_ptr(), samples.d.data_ptr(), rates_.x_rate.data_ptr(), rates_.d_rate.data_ptr(),
         rates_.length.data_ptr(), samples.keys.data_ptr(),
     )  # fmt: skip
     a[20:23] = (chips, samples.step, workspace("lines", 24 * room * threads()).data_ptr())
-    a[23:28] = (a.ctypes.data, a.ctypes.data + 8, 0, grain, room)
+    a[23:28] = (address, address + 8, 0, grain, room)
     a[31] = samples.first
-    return a
+    return a, address
 
 
-def _pulse_arguments(cells: Cells, samples: Samples) -> np.ndarray:
+def _pulse_arguments(cells: Cells, samples: Samples) -> tuple[np.ndarray, int]:
     chips, devices, rows, columns = cells.state.shape
-    a = np.zeros(80, np.int64)
+    a, address = arguments("pulse")
     a[2:6] = (chips, devices, rows, columns)
     a[9] = cells.state.data_ptr()
     room = ROOM + columns
     a[14:17] = (samples.keys.data_ptr(), samples.step, room)
     a[17] = workspace("events", (12 * (room + 32) + columns + 64) * threads()).data_ptr()
     a[18] = cells.counts.data_ptr() if cells.counts is not None else 0
-    a[19:22] = (cells.totals.data_ptr(), a.ctypes.data, a.ctypes.data + 8)
+    a[19:22] = (cells.totals.data_ptr(), address, address + 8)
     a[23] = cells.frozen.data_ptr() if cells.frozen is not None else 0
     if cells.apparent is not None and cells.write_noise is not None:
         a[24:26] = (cells.apparent.data_ptr(), cells.write_noise.data_ptr())
@@ -150,4 +151,4 @@ def _pulse_arguments(cells: Cells, samples: Samples) -> np.ndarray:
     names = law_arguments(cells.device)
     tables = [cells.parameters[n] for n in names] + [cells.extra[n] for n in cells.device.state]
     a[30 : 30 + len(tables)] = [t.data_ptr() for t in tables]
-    return a
+    return a, address
