@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,16 @@ from mho.mapping.split import even_parts
 from mho.periphery.product import Product, bind, multiply
 from mho.tiles.tile import Tile
 from mho.update.apply import Prepared, prepare_update
+
+
+class Place(NamedTuple):
+    """Where a tile stands in the matrix: its number, rows, input columns, column part, and whether it has the bias."""
+
+    tile: int
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    part: int
+    bias: bool
 
 
 class Grid(nn.Module):
@@ -41,11 +53,13 @@ class Grid(nn.Module):
             for i, (r0, r1) in enumerate(self.row_parts)
             for j, (c0, c1) in enumerate(self.column_parts)
         )  # fmt: skip
+        self.places = self._places()
+        self.tile_list = tuple(self.tiles)
         moved = 1.0 if mapping.pulsed == "all" else 1.0 / mapping.devices
         self.step_size = device.granularity(len(chips)) * sum(gains) * moved
         n = len(chips)
-        self.forward_products = [bind(config.forward, n) for _ in self.tiles]
-        self.backward_products = [bind(config.backward, n) for _ in self.tiles]
+        self.forward_products = [bind(config.forward, n) for _ in self.tile_list]
+        self.backward_products = [bind(config.backward, n) for _ in self.tile_list]
         self._gains: dict[object, Tensor] = {}
         self._keep_running("forward", self.forward_products)
         self._keep_running("backward", self.backward_products)
@@ -64,23 +78,21 @@ class Grid(nn.Module):
             if product.settings.noise_management == "running-max":
                 self.register_buffer(f"{side}_running_{i}", product.running)
 
-    def _places(self) -> list[tuple[int, tuple[int, int], tuple[int, int], int, bool]]:
-        """Return (tile, rows, input columns, column part, has bias) of every tile."""
+    def _places(self) -> tuple[Place, ...]:
         last = len(self.column_parts) - 1
-        out = []
-        for i, part in enumerate(self.row_parts):
-            for j, (c0, c1) in enumerate(self.column_parts):
-                biased = self.bias and j == last
-                out.append((i * (last + 1) + j, part, (c0, c1 - biased), j, biased))
-        return out
+        return tuple(
+            Place(i * (last + 1) + j, rows, (c0, c1 - (self.bias and j == last)), j, self.bias and j == last)
+            for i, rows in enumerate(self.row_parts)
+            for j, (c0, c1) in enumerate(self.column_parts)
+        )
 
     def forward(self, x: Tensor, *, first: int = 0, calls: list[int]) -> Tensor:
         """Return the products (parts, chips, vectors, rows) of x (chips, vectors, columns): one part, or one a scale."""
         role = "forward" if self.training else "evaluate"
         parts = len(self.column_parts) if self.scale is not None else 1
         out = torch.empty(parts, x.shape[0], x.shape[1], self.rows)
-        for k, (r0, r1), (c0, c1), j, biased in self._places():
-            tile = self.tiles[k]
+        for k, (r0, r1), (c0, c1), j, biased in self.places:
+            tile = self.tile_list[k]
             draws = Draws(tile.role_keys[role], calls[k], 0, first)
             multiply(
                 self.forward_products[k], tile.visible, x[:, :, c0:c1], draws, out[j if parts > 1 else 0][:, :, r0:r1],
@@ -91,8 +103,8 @@ class Grid(nn.Module):
     def back(self, d: Tensor, *, first: int = 0, calls: list[int]) -> Tensor:
         """Return the errors at the inputs (chips, vectors, columns) for d (parts, chips, vectors, rows)."""
         out = torch.empty(d.shape[1], d.shape[2], self.columns)
-        for k, (r0, r1), (c0, c1), j, biased in self._places():
-            tile = self.tiles[k]
+        for k, (r0, r1), (c0, c1), j, biased in self.places:
+            tile = self.tile_list[k]
             draws = Draws(tile.role_keys["backward"], calls[k], 0, first)
             weights = tile.visible[:, :, :-1] if biased else tile.visible
             if c1 == c0:
@@ -106,7 +118,7 @@ class Grid(nn.Module):
     def next_calls(self) -> list[int]:
         """Return and count the numbers of the coming products of all tiles; a backward product has its forward's."""
         role = "forward" if self.training else "evaluate"
-        return [tile.next_call(role) for tile in self.tiles]
+        return [tile.next_call(role) for tile in self.tile_list]
 
     def prepare(self, x: Tensor, d: Tensor, lr: object, first: int = 0) -> list[Prepared]:
         """Return the update by x (chips, vectors, columns) and d (parts, chips, vectors, rows), ready to apply."""
@@ -115,10 +127,10 @@ class Grid(nn.Module):
         if self.scale is not None:
             # d came back through the scale once; the weight's own error has it not, and dW = scale dg takes one more.
             d = d / (self.scale.detach() ** 2).transpose(0, 1).unsqueeze(2)
-        for k, (r0, r1), (c0, c1), j, biased in self._places():
+        for k, (r0, r1), (c0, c1), j, biased in self.places:
             steps.append(
                 prepare_update(
-                    self.tiles[k], x[:, :, c0:c1], d[j if d.shape[0] > 1 else 0][:, :, r0:r1], gain,
+                    self.tile_list[k], x[:, :, c0:c1], d[j if d.shape[0] > 1 else 0][:, :, r0:r1], gain,
                     update=self.config.update, pulsed=self.config.mapping.pulsed, bias=biased, first=first,
                 )
             )  # fmt: skip
@@ -131,7 +143,7 @@ class Grid(nn.Module):
             rate = over_chips(key, len(self.chips), "lr").reshape(-1).astype(np.float64)  # type: ignore[arg-type]
             total = 1.0
             if self.config.update.trains == "ideal":
-                unit = np.full(len(self.chips), float(self.tiles[0].gains.sum()))
+                unit = np.full(len(self.chips), float(self.tile_list[0].gains.sum()))
             else:
                 unit = self.step_size
             self._gains[key] = torch.from_numpy((rate / unit).astype(np.float32))
@@ -139,7 +151,7 @@ class Grid(nn.Module):
 
     def rest_(self) -> None:
         """Let one update pass on every tile."""
-        for tile in self.tiles:
+        for tile in self.tile_list:
             tile.rest_()
 
     def write_(self, weights: Tensor, *, calibrate: bool) -> Tensor:
@@ -150,31 +162,31 @@ class Grid(nn.Module):
         if calibrate and self.scale is not None and self.config.mapping.scaling in ("tile", "output"):
             self._calibrate(weights)
         clipped = torch.zeros(len(self.chips))
-        for k, (r0, r1), (c0, c1), j, biased in self._places():
+        for k, (r0, r1), (c0, c1), j, biased in self.places:
             part = weights[:, r0:r1, c0 : c1 + biased]
             if self.scale is not None:
                 part = part / self.scale.detach()[:, j, r0:r1].unsqueeze(2)
-            share = self.tiles[k].write_(part)
+            share = self.tile_list[k].write_(part)
             clipped += share * (part.shape[1] * part.shape[2])
         return clipped / (weights.shape[1] * weights.shape[2])
 
     def _calibrate(self, weights: Tensor) -> None:
         assert self.scale is not None
         with torch.no_grad():
-            for k, (r0, r1), (c0, c1), j, biased in self._places():
+            for k, (r0, r1), (c0, c1), j, biased in self.places:
                 part = weights[:, r0:r1, c0 : c1 + biased].abs()
                 top = part.amax(dim=2)
                 if self.config.mapping.scaling == "tile":
                     top = top.amax(dim=1, keepdim=True).expand(-1, r1 - r0)
-                reach = _reach(self.tiles[k]) * self.config.mapping.fill
+                reach = _reach(self.tile_list[k]) * self.config.mapping.fill
                 scale = top / reach.unsqueeze(1)
                 self.scale[:, j, r0:r1] = torch.where(scale > 0, scale, torch.ones_like(scale))
 
     def read(self) -> Tensor:
         """Return the weights (chips, rows, columns [+ bias]) exactly, without a product's noise."""
         out = torch.empty(len(self.chips), self.rows, self.columns + self.bias)
-        for k, (r0, r1), (c0, c1), j, biased in self._places():
-            shown = self.tiles[k].visible
+        for k, (r0, r1), (c0, c1), j, biased in self.places:
+            shown = self.tile_list[k].visible
             if self.scale is not None:
                 shown = shown * self.scale.detach()[:, j, r0:r1].unsqueeze(2)
             out[:, r0:r1, c0 : c1 + biased] = shown

@@ -113,22 +113,30 @@ class Tile(nn.Module):
     @property
     def visible(self) -> Tensor:
         """The weights that a product sees, (chips, rows, columns), in units of conductance."""
-        if self.combined is not None:
-            return self.combined  # type: ignore[no-any-return]
-        shown = self.apparent if self.apparent is not None else self.state
-        return shown[:, 0]  # type: ignore[no-any-return, index]
-
-    def parameters_by_name(self) -> dict[str, Tensor]:
-        """Return the arrays that the law takes, by name."""
-        return {n: getattr(self, f"cell_{n}") for n in law_arguments(type(self.device))}
+        return self._views()[1]
 
     def cells(self) -> Cells:
         """Return the arrays that a pulsed update changes."""
-        return Cells(
-            type(self.device), self.state, self.parameters_by_name(), self.totals,
-            {n: getattr(self, f"extra_{n}") for n in self.device.state}, self.counts, self.frozen,
-            self.apparent, self.write_sigma, self.combined, self.gains,
-        )  # fmt: skip
+        return self._views()[0]
+
+    def _views(self) -> tuple[Cells, Tensor]:
+        """Return the cells and the visible weights, collected anew only when a buffer was replaced."""
+        key = tuple(map(id, self._buffers.values()))
+        held = self.__dict__.get("_held")
+        if held is None or held[0] != key:
+            names = law_arguments(type(self.device))
+            cells = Cells(
+                type(self.device), self.state, {n: getattr(self, f"cell_{n}") for n in names}, self.totals,
+                {n: getattr(self, f"extra_{n}") for n in self.device.state}, self.counts, self.frozen,
+                self.apparent, self.write_sigma, self.combined, self.gains,
+            )  # fmt: skip
+            shown = self.apparent if self.apparent is not None else self.state
+            held = (key, cells, shown[:, 0] if self.combined is None else self.combined)
+            self.__dict__["_held"] = held
+        return held[1], held[2]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in super().__getstate__().items() if k != "_held"}  # type: ignore[no-untyped-call]
 
     def bounds(self) -> tuple[Tensor, Tensor] | None:
         """Return the lowest and highest state of every device, or None when its law has no `bottom` and `top`."""
@@ -187,7 +195,9 @@ class Tile(nn.Module):
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
         clock = state_dict.pop(prefix + "clock", None)
-        if clock is not None:
+        if clock is None:
+            rest[2].append(prefix + "clock")
+        else:
             if clock.shape != (1 + len(ROLES),):
                 raise CheckpointError(f"{prefix}clock has shape {tuple(clock.shape)}, expected {(1 + len(ROLES),)}")
             self.steps, *calls = (int(v) for v in clock)
