@@ -1,0 +1,142 @@
+"""Checkpoints: one safetensors file that also holds, as JSON in its header, where the run is and a checksum.
+
+No pickles, so opening one runs no code. The file is replaced as a whole, so at any moment it is complete. `state.json`
+beside it repeats what the header says, for people and other programs. The same run makes the same bytes: no times, and
+everything in a fixed order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_tensors
+from safetensors.torch import save as render_tensors
+from torch import Tensor, nn
+
+from mho.errors import CheckpointError
+from mho.folders import replacing, write_text
+
+MODEL, STATE = "model.safetensors", "state.json"
+FORMAT = 1
+KEY = "mho"
+DRAWN = ("cell_", "keep", "reset", "frozen", "fixed")
+"""Beginnings of the names of tensors that are drawn once from the seed: in a checkpoint they must be the same."""
+CURE = "restore it from a copy, or start the run again with mho train DIR/config.toml --out NEW"
+
+
+def save_checkpoint(folder: Path, model: nn.Module, state: dict[str, Any]) -> None:
+    """Write the tensors of a model with a `state`, which holds at least `epoch`, `step` and `metrics`."""
+    header, data = _split(render_tensors(_apart(model.state_dict())))
+    state = {"format": FORMAT, **state, "sha256": hashlib.sha256(data).hexdigest()}
+    head = json.dumps({"__metadata__": {KEY: json.dumps(state)}, **header}, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % 8)
+    with replacing(folder / MODEL) as temporary, temporary.open("wb") as file:
+        file.write(len(head).to_bytes(8, "little") + head)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    write_text(folder / STATE, json.dumps(state, indent=1) + "\n")
+
+
+def _split(file: bytes) -> tuple[dict[str, Any], memoryview]:
+    """Return the header of a safetensors file and the bytes after it; raise ValueError when it is cut short."""
+    size = int.from_bytes(file[:8], "little")
+    if len(file) < 8 + size or size == 0:
+        raise ValueError(f"its header is cut short at {len(file)} bytes")
+    header = json.loads(file[8 : 8 + size])
+    if not isinstance(header, dict):
+        raise ValueError("its header is no JSON object")
+    return header, memoryview(file)[8 + size :]
+
+
+def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors that share no memory, as safetensors wants them."""
+    seen: set[int] = set()
+    found = {}
+    for name in sorted(tensors):
+        value = tensors[name].detach().contiguous()
+        storage = value.untyped_storage()
+        if value.numel() and (storage.data_ptr() in seen or storage.nbytes() != value.nbytes):
+            value = value.clone()
+        seen.add(storage.data_ptr())
+        found[name] = value
+    return found
+
+
+def read_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """Return the state and the tensors of a checkpoint, or None when none was ever written.
+
+    Raises CheckpointError, naming the file, when it is unreadable, cut short, changed, or not ours.
+    """
+    path = folder / MODEL
+    try:
+        file = path.read_bytes()
+    except FileNotFoundError:
+        if (folder / STATE).exists():
+            raise CheckpointError(f"{path} is missing, though {STATE} is there; {CURE}") from None
+        return None
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}; {CURE}") from error
+    try:
+        header, data = _split(file)
+        state = _checked(json.loads(header["__metadata__"][KEY]))
+        if hashlib.sha256(data).hexdigest() != state["sha256"]:
+            raise ValueError("its checksum is wrong")
+        tensors = parse_tensors(file)
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); {CURE}") from error
+    _check_copy(folder / STATE)
+    return state, tensors
+
+
+def _checked(state: Any) -> dict[str, Any]:
+    numbers = (state["format"], state["epoch"], state["step"])
+    if not all(isinstance(n, int) for n in numbers) or not isinstance(state["metrics"], dict):
+        raise TypeError("its state is incomplete")
+    if state["format"] != FORMAT:
+        raise ValueError(f"it has format {state['format']}, and this version of mho reads {FORMAT}")
+    return state  # type: ignore[no-any-return]
+
+
+def _check_copy(path: Path) -> None:
+    """Raise CheckpointError when the readable copy of the state is damaged; it may be missing, or one epoch behind."""
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path} is damaged ({error}), and perhaps more is; if {MODEL} beside it is trusted, delete {path}: it only "
+            "repeats what is in there"
+        ) from error
+
+
+def load_tensors(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Put tensors into a model; raise CheckpointError naming the layers where they do not fit, before any is changed."""
+    own = model.state_dict()
+    problems = [f"{name} is not in the checkpoint" for name in own if name not in tensors]
+    problems += [f"{name} is in the checkpoint only" for name in tensors if name not in own]
+    for name in sorted(own.keys() & tensors.keys()):
+        ours, theirs = own[name], tensors[name]
+        if ours.shape != theirs.shape:
+            problems.append(f"{name} has shape {tuple(theirs.shape)}, expected {tuple(ours.shape)}")
+        elif name.rpartition(".")[2].startswith(DRAWN) and not _close(ours, theirs):
+            problems.append(f"{name} holds other devices than the seed and the device of the configuration give")
+    if problems:
+        more = f"; and {len(problems) - 4} more" if len(problems) > 4 else ""
+        raise CheckpointError(
+            f"the checkpoint in {path} does not fit the configuration: {'; '.join(problems[:4])}{more}. Put config.toml "
+            "back to what it was, or start a new run from it with mho train DIR/config.toml --out NEW"
+        )
+    model.load_state_dict(tensors)
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    """Return whether drawn values are equal up to the rounding of another machine."""
+    return bool(torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-7))

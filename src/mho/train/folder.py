@@ -1,0 +1,137 @@
+"""The run directory: config.toml, metrics.jsonl, checkpoint/, summary.json, report.html."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from mho.config import RunConfig, dump, load
+from mho.errors import CheckpointError, ConfigError
+from mho.folders import write_text
+from mho.train.checkpoint import CURE, load_tensors, read_checkpoint, save_checkpoint
+from mho.train.loop import Trainer
+
+FREE_ON_RESUME = ("epochs", "threads")
+"""Settings that a resumed run may change."""
+TEMPORARY = (".config.toml.", ".metrics.jsonl.", ".summary.json.", ".report.html.", ".model.safetensors.", ".state.json.")
+"""Beginnings of the names of files that are being written."""
+
+
+def new_folder(config: RunConfig, root: Path = Path("runs")) -> Path:
+    """Return a name for the directory of a new run that no directory has yet."""
+    words = (Path(config.network.rpartition(":")[0] or config.network).stem, Path(config.data).stem, config.preset)
+    stem = "-".join(words) + time.strftime("-%Y%m%d-%H%M%S")
+    names = (stem if n == 0 else f"{stem}-{n}" for n in range(1000))
+    return next(root / name for name in names if not (root / name).exists())
+
+
+class RunFolder:
+    """The directory of one run. `lines` holds the metrics of its complete epochs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.checkpoint = path, path / "checkpoint"
+        self.lines: list[dict[str, Any]] = []
+
+    def check_new(self) -> None:
+        """Raise ConfigError unless the directory is empty or does not exist."""
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise ConfigError(
+                f"{self.path} is not an empty directory, and a run does not write over anything; give another --out, or "
+                f"go on with the run in it: mho train --resume {self.path}"
+            )
+
+    def begin(self, config: RunConfig) -> None:
+        """Make the directory and write its configuration."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.path / "config.toml", dump(config))
+
+    def read_config(self, config: RunConfig | None = None) -> RunConfig:
+        """Return the configuration to resume with: the saved one, or `config` where it differs only in what may."""
+        path = self.path / "config.toml"
+        if not path.is_file():
+            raise CheckpointError(f"{self.path} holds no run to resume: there is no config.toml; check the path")
+        saved = load(path)
+        if config is None or config == saved:
+            return saved
+        free = {name: getattr(config, name) for name in FREE_ON_RESUME}
+        if saved.with_(free) != config:
+            raise ConfigError(
+                f"a resumed run keeps its settings (only {' and '.join(FREE_ON_RESUME)} may change), but the "
+                f"configuration given is not that of {self.path}; leave it out, or start a new run"
+            )
+        return config
+
+    def restore(self, trainer: Trainer) -> None:
+        """Put a trainer where the last checkpoint was, if there is one; drop metrics beyond it."""
+        self._sweep()
+        found = read_checkpoint(self.checkpoint)
+        if found is None:
+            self.lines = []
+        else:
+            state, tensors = found
+            load_tensors(trainer.model, tensors, self.checkpoint)
+            trainer.epoch, trainer.step = state["epoch"], state["step"]
+            self.lines = [line for line in self._read_lines() if line["epoch"] <= trainer.epoch]
+            if not self.lines or self.lines[-1]["epoch"] < trainer.epoch:
+                # Killed between checkpoint and line: the line is in the checkpoint, without the time that it took.
+                self.lines.append({**state["metrics"], "seconds": 0.0})
+        self._write_lines()
+
+    def _sweep(self) -> None:
+        """Remove the temporary files of a process that was killed while it wrote."""
+        for folder in (self.path, self.checkpoint):
+            for path in folder.glob(".*"):
+                if path.name.startswith(TEMPORARY):
+                    path.unlink(missing_ok=True)
+
+    def _read_lines(self) -> list[dict[str, Any]]:
+        path = self.path / "metrics.jsonl"
+        try:
+            texts = path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            raise CheckpointError(f"{path} cannot be read: {error}; {CURE}") from error
+        lines = []
+        for number, text in enumerate(texts, 1):
+            try:
+                line = json.loads(text)
+                if not isinstance(line["epoch"], int):
+                    raise TypeError
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise CheckpointError(
+                    f"{path}, line {number}, is damaged; {CURE}, or delete this line to go on without it"
+                ) from None
+            lines.append(line)
+        return lines
+
+    def save(self, trainer: Trainer, line: dict[str, Any]) -> None:
+        """Write a checkpoint, and only when it is complete the line of its epoch."""
+        line = finite(line)
+        metrics = {key: value for key, value in line.items() if key != "seconds"}
+        state = {"epoch": trainer.epoch, "step": trainer.step, "optimizer": {"lr": line["lr"]}, "metrics": metrics}
+        save_checkpoint(self.checkpoint, trainer.model, state)
+        self.lines.append(line)
+        self._write_lines()
+
+    def _write_lines(self) -> None:
+        text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in self.lines)
+        write_text(self.path / "metrics.jsonl", text)
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Write summary.json."""
+        write_text(self.path / "summary.json", json.dumps(finite(summary), indent=2, allow_nan=False) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """Return a value for JSON, which has neither NaN nor infinity: null stands for them."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return value

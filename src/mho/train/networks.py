@@ -1,0 +1,91 @@
+"""The networks of `mho train`, fitted to the data, with initial weights that follow from the run's seed alone."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import OrderedDict
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mho.errors import ConfigError, nearest
+from mho.random import make_key
+
+Shape = tuple[int, int, int]
+"""Channels, height and width of one image."""
+
+
+def make_network(name: str, shape: Shape, classes: int, *, seed: int = 0) -> nn.Sequential | nn.Module:
+    """Return a network for images of `shape`, with logits of `classes` as its outputs.
+
+    name: "fcn", "lenet", or "path/to/file.py:function" for a function of (shape, classes) that returns a module.
+    Raises ConfigError when there is no such network or the images do not fit it.
+    """
+    maker = NETWORKS.get(name) or _own(name)
+    low, high = make_key(seed, 0, "network", "init")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(high << 32 | low)
+        network = maker(shape, classes)
+    if not isinstance(network, nn.Module):
+        raise ConfigError(f"network {name!r} returned {type(network).__name__}; it must return a torch.nn.Module")
+    return network
+
+
+def fcn(shape: Shape, classes: int) -> nn.Sequential:
+    """Return the fully connected network of Gokmen & Vlasov 2016: inputs-256-128-classes with sigmoids."""
+    return _named(
+        flatten=nn.Flatten(),
+        fc1=nn.Linear(prod(shape), 256), sigmoid1=nn.Sigmoid(),
+        fc2=nn.Linear(256, 128), sigmoid2=nn.Sigmoid(),
+        fc3=nn.Linear(128, classes),
+    )  # fmt: skip
+
+
+def lenet(shape: Shape, classes: int) -> nn.Sequential:
+    """Return the network of Gokmen, Onen & Haensch 2017: two 5x5 convolutions of 16 and 32 kernels, 128, classes."""
+    channels, *size = shape
+    left = [((n - 4) // 2 - 4) // 2 for n in size]
+    if min(left) < 1:
+        raise ConfigError(
+            f"network 'lenet' was asked for on images of {size[0]}x{size[1]}, but after its two 5x5 convolutions and "
+            "poolings nothing is left of images below 16x16; use --network fcn, or larger images such as --data mnist"
+        )
+    return _named(
+        conv1=nn.Conv2d(channels, 16, 5), tanh1=nn.Tanh(), pool1=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(16, 32, 5), tanh2=nn.Tanh(), pool2=nn.MaxPool2d(2),
+        flatten=nn.Flatten(),
+        fc1=nn.Linear(32 * prod(left), 128), tanh3=nn.Tanh(),
+        fc2=nn.Linear(128, classes),
+    )  # fmt: skip
+
+
+NETWORKS: dict[str, Callable[[Shape, int], nn.Module]] = {"fcn": fcn, "lenet": lenet}
+
+
+def _named(**layers: nn.Module) -> nn.Sequential:
+    return nn.Sequential(OrderedDict(layers))
+
+
+def _own(name: str) -> Callable[[Shape, int], nn.Module]:
+    """Return the function of a user's file that makes a network."""
+    where, colon, attribute = name.rpartition(":")
+    if not colon or not where.endswith(".py"):
+        raise ConfigError(
+            f"there is no network {name!r}; {nearest(name, NETWORKS)}; a network of your own is path/to/file.py:function"
+        )
+    path = Path(where).expanduser().resolve()
+    spec = importlib.util.spec_from_file_location(f"mho_network_file_{path.stem}", path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise ConfigError(f"network {name!r}: there is no Python file {path}")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a user's file may raise anything
+        raise ConfigError(f"network {name!r}: running {path} raised {type(error).__name__}: {error}") from error
+    maker = getattr(module, attribute, None)
+    if not callable(maker):
+        raise ConfigError(f"network {name!r}: {path} has no function {attribute}(shape, classes)")
+    return maker  # type: ignore[no-any-return]

@@ -1,0 +1,127 @@
+"""A whole run: data, network, epochs, and the run directory with its checkpoints, summary and report."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mho.config import RunConfig
+from mho.data import Dataset, load
+from mho.train.folder import RunFolder
+from mho.train.loop import Trainer
+from mho.train.progress import Silent, reporter
+from mho.train.summary import summarize
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run.
+
+    test_accuracy: percent, one per chip, after the last epoch. metrics: the lines of metrics.jsonl. summary: what
+    summary.json holds. model: on its chips. folder: the run directory, or None.
+    """
+
+    test_accuracy: list[float]
+    metrics: list[dict[str, Any]]
+    summary: dict[str, Any]
+    model: nn.Module
+    folder: Path | None = None
+
+
+def train(
+    config: RunConfig | None = None, *, out: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None, progress: bool | str = True, data: Dataset | None = None,
+) -> Result:  # fmt: skip
+    """Train a network on simulated analog chips as a configuration says, and return how it went.
+
+    out: a run directory to make (it must be empty); without one nothing is written. resume: a run directory to go on
+    with, from its last complete epoch to the same bytes as if it had never stopped; `config` may then be left out, or
+    differ from the saved one in epochs and threads. progress: a bar on a terminal and lines elsewhere, "plain" for
+    lines, False for nothing. data: used instead of loading `config.data`.
+
+    Raises ConfigError for settings that cannot be, DataError, CheckpointError for a run directory that cannot be
+    resumed, NotFiniteError when the run diverges; what was saved before is kept whole.
+    """
+    folder = None
+    if resume is not None:
+        folder = RunFolder(Path(resume))
+        config = folder.read_config(config)
+    elif out is not None:
+        folder = RunFolder(Path(out))
+        folder.check_new()
+    config = config or RunConfig()
+    shown = reporter(progress)
+    try:
+        with _threads(config.threads):
+            return _run(config, folder, shown, data, resumed=resume is not None)
+    finally:
+        shown.close()
+
+
+def _run(config: RunConfig, folder: RunFolder | None, shown: Silent, data: Dataset | None, *, resumed: bool) -> Result:
+    start = time.perf_counter()
+    if data is None:
+        shown.phase(f"loading {config.data}")
+        data = load(config.data, progress=not isinstance(shown, Silent))
+    shown.phase(f"placing {config.network} on {len(config.chip_ids)} chip(s)")
+    trainer = Trainer(config, data)
+    lines: list[dict[str, Any]] = []
+    if folder is not None:
+        if resumed:
+            folder.restore(trainer)
+            _warn_of_threads(folder.lines)
+        folder.begin(config)
+        lines = folder.lines
+    setup = time.perf_counter() - start
+    shown.begin(epochs=config.epochs, steps=trainer.order.steps, done=trainer.epoch)
+    while trainer.epoch < config.epochs or not lines:
+        line = trainer.run_epoch(shown.update) if config.epochs else trainer.test_line()
+        if folder is None:
+            lines.append(line)
+        else:
+            folder.save(trainer, line)
+        shown.epoch(line)
+    summary = summarize(trainer, lines, setup)
+    if folder is not None:
+        shown.phase("writing the report")
+        folder.write_summary(summary)
+        _report(folder.path)
+    path = folder.path if folder is not None else None
+    return Result(summary["test_accuracy"], lines, summary, trainer.model, path)
+
+
+def _report(folder: Path) -> None:
+    from mho.report import write_report
+
+    write_report(folder)
+
+
+def _warn_of_threads(lines: list[dict[str, Any]]) -> None:
+    before, now = lines[-1].get("threads") if lines else None, torch.get_num_threads()
+    if before not in (None, now):
+        warnings.warn(
+            f"this run was on {before} torch threads and goes on with {now}, so its bytes may differ from those of a run "
+            f"that was never stopped; threads = {before} avoids that",
+            stacklevel=4,
+        )
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Set the number of torch threads for a block."""
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
