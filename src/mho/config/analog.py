@@ -125,7 +125,7 @@ def lists_over_chips(value: Any, path: str) -> Iterator[tuple[str, int]]:
 
 def bad_length(length: int, chips: int) -> str:
     """Return what is wrong with a list over chips of another length."""
-    return f"a list of {length} values over chips, but chips is {chips}; give one number or a list of {chips}"
+    return f"lists {length} values for chips, but chips is {chips}; give one number or set chips to {length}"
 
 
 def _read_layers(reader: Reader, value: Any, path: str, base: Any) -> Any:

@@ -40,8 +40,7 @@ def law_named(name: str) -> type[Device]:
     where, colon, attribute = name.rpartition(":")
     if not colon:
         raise ConfigError(
-            f"{name!r} is no law; {nearest(name, known)}; "
-            "a device of your own is module:Class or path/to/file.py:Class"
+            f"{name!r} is no law, nor your own module:Class or path/to/file.py:Class; {nearest(name, known)}"
         )
     found: Any = _file(Path(where), name) if where.endswith(".py") else _module(where, name)
     for part in attribute.split("."):
@@ -54,7 +53,7 @@ def law_named(name: str) -> type[Device]:
 def _module(where: str, name: str) -> ModuleType:
     try:
         return importlib.import_module(where)
-    except Exception as error:  # a user's module may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # a user's module may raise anything while it is imported
         raise ConfigError(
             f"{name!r}: {where!r} cannot be imported ({type(error).__name__}: {error}); "
             "give an importable module or path/to/file.py:Class"
@@ -84,7 +83,7 @@ def _file(path: Path, name: str) -> ModuleType:
     sys.modules[own] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[own]
         raise ConfigError(f"{name!r}: running {path} raised {type(error).__name__}: {error}") from error
     return module

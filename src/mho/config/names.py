@@ -57,7 +57,9 @@ class Names:
         if split(name)[-2:] in (("device", "law"), ("law",)):
             return (*self.section, "device"), ""  # its law names a device
         for parts in (split(name), split(name.replace("__", "."))):
-            for exact in (parts, (*self.section, *parts)):
+            # So that a name fits a run and an AnalogConfig alike, `analog.` may stand before it or not.
+            short = parts[1:] if parts[:1] == ("analog",) else parts
+            for exact in (parts, (*self.section, *short)):
                 if exact in self.known or (len(exact) > 1 and exact[len(self.section)] == "layers"):
                     return exact, ""
             ends = [p for p in self.known if parts and p[-len(parts) :] == parts]

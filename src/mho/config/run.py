@@ -21,6 +21,7 @@ DATA = ("mnist", "fashion-mnist", "digits", "cifar10")
 
 DEFAULT_PRESET = "gokmen-2017"
 NO_PRESET = "none"
+MAX_CHIPS = 2**16
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class RunConfig:
         for name, text in self._problems():
             problems.add(name, text)
         try:
-            self.analog.check_chips(len(self.chip_ids))
+            if not self._wrong_chips():
+                self.analog.check_chips(self.n_chips)
         except ConfigError as error:
             problems.take("analog", error)
         problems.check()
@@ -99,19 +101,31 @@ class RunConfig:
                 yield name, f"must be at least {least}, found {getattr(self, name)}"
         if not numbers(self.lr) or any(v <= 0 for v in numbers(self.lr)):
             yield "lr", f"the learning rate must be above 0, found {self.lr}"
-        ids = self.chips if isinstance(self.chips, tuple) else range(self.chips)
-        if not ids:
-            yield "chips", "at least 1 chip is needed; give a number or a list of chips such as [7]"
-        elif len(set(ids)) < len(ids) or min(ids) < 0 or max(ids) >= 2**32:
-            yield "chips", f"a list names different chips from 0 to 2^32 - 1, found {list(ids)[:9]}"
-        elif len(numbers(self.lr)) not in (1, len(ids)):
-            yield "lr", bad_length(len(numbers(self.lr)), len(ids))
+        if wrong_chips := self._wrong_chips():
+            yield "chips", wrong_chips
+        elif len(numbers(self.lr)) not in (1, self.n_chips):
+            yield "lr", bad_length(len(numbers(self.lr)), self.n_chips)
         if not 0 <= self.seed < 2**64:
             yield "seed", f"must be from 0 to 2^64 - 1, found {self.seed}"
         if len(set(self.vary)) < len(self.vary):
             yield "vary", f"names something twice: {list(self.vary)}"
         if self.threads is not None and self.threads < 1:
             yield "threads", f'must be at least 1, or "none" for torch\'s own choice, found {self.threads}'
+
+    def _wrong_chips(self) -> str:
+        if isinstance(self.chips, int):
+            if 1 <= self.chips <= MAX_CHIPS:
+                return ""
+            return f"from 1 to {MAX_CHIPS} chips, or a list of which ones such as [7], found {self.chips}"
+        distinct = len(set(self.chips)) == len(self.chips) > 0
+        if distinct and min(self.chips) >= 0 and max(self.chips) < 2**32:
+            return ""
+        return f"a list names different chips from 0 to 2^32 - 1, found {list(self.chips[:9])}"
+
+    @property
+    def n_chips(self) -> int:
+        """How many chips there are."""
+        return self.chips if isinstance(self.chips, int) else len(self.chips)
 
     @property
     def chip_ids(self) -> tuple[int, ...]:

@@ -36,7 +36,7 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any], kind: type[C] = Run
     The file states changes of the preset that it names (`preset = "gokmen-2017"`, the default of a run; an
     AnalogConfig starts from the defaults of its class). TOML has no null, so "none" stands for None. The
     tables of an AnalogConfig may stand at the top of a run's file, without `analog.`. A table with `law` is a
-    new device, in which a number for a spread means none; `law` names a built-in law, or path/to/file.py:Class,
+    new device, in which a number for a spread means none; it names a built-in law or path/to/file.py:Class,
     relative to the file. Loading imports that file: load only files that you trust.
     Raises ConfigError: for a file that is no TOML the line, else everything that is wrong at once.
     """

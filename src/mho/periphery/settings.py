@@ -46,7 +46,7 @@ class Periphery:
 
     def __post_init__(self) -> None:
         for key in ("scale", "input_range", "input_noise", "weight_noise", "output_noise", "output_bound"):
-            if getattr(self, key) is not None:
+            if getattr(self, key) is not None or key != "output_bound":
                 object.__setattr__(self, key, per_chip(getattr(self, key)))
         problems = list(self._problems())
         if problems:
