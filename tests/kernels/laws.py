@@ -42,7 +42,7 @@ class Tiring(Device):
     @law
     def pulse(w, up, xi, worn, dw, top, c2c):
         size = dw * towards(w, up, top) / (1.0 + HALF * worn)
-        worn += 1.0
+        worn = worn + 1.0
         return minimum(maximum(w + where(up, size, -size) * (1.0 + c2c * xi), -top), top), worn
 
 

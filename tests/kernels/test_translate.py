@@ -158,7 +158,7 @@ def test_translated_laws_compute_what_they_say():
 
 def test_a_further_state_is_returned_as_a_pair():
     def law(w, up, xi, n):
-        n += 1.0
+        n = n + 1.0
         return w + n, n
 
     text = law_source(law, "law")

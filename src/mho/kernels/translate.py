@@ -1,8 +1,7 @@
 """Turn the source of a device law into the source of a kernel function: checked, names resolved.
 
-A law is straight-line scalar code, so its translation is a renaming: numbers become single precision, the names
-of `mho.devices.ops` become primitives that every backend defines, and helper functions that the law calls are
-taken along.
+A law is straight-line scalar code, so its translation is a renaming: numbers become single precision, the
+names of `mho.devices.ops` become primitives that every backend defines, and helper functions are taken along.
 """
 
 from __future__ import annotations
@@ -66,7 +65,8 @@ class _Translator(ast.NodeTransformer):
         given = definition.args
         if given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs or given.defaults:
             raise self.refused(definition, "a law takes plain arguments, by position and without defaults")
-        self.local = {a.arg for a in given.args}
+        self.arguments = {a.arg for a in given.args}
+        self.local = set(self.arguments)
         body = [s for s in definition.body if not _is_docstring(s)]
         for statement in body[:-1]:
             if isinstance(statement, ast.Return):
@@ -128,6 +128,9 @@ class _Translator(ast.NodeTransformer):
         """Spell out `a += b`."""
         if not isinstance(node.target, ast.Name):
             raise self.refused(node, "a law assigns to names only")
+        if node.target.id in self.arguments:
+            name = node.target.id
+            raise self.refused(node, f"this would change the caller's array; write {name} = {name} + ...")
         load = ast.copy_location(ast.Name(node.target.id, ast.Load()), node)
         value = ast.copy_location(ast.BinOp(load, node.op, node.value), node)
         return self.visit(ast.copy_location(ast.Assign([node.target], value), node))
