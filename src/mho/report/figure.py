@@ -1,0 +1,102 @@
+"""Figures as plain Plotly JSON: axes, lines, bands, bars and marks in one look."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+BLUE, ORANGE, GREEN, RED, GREY = "#2563eb", "#ea7317", "#15803d", "#b91c1c", "#6b7280"
+COLOURS = (BLUE, ORANGE, GREEN, "#7c3aed", RED, "#0e7490", "#a16207", "#be185d")
+DIGITS = 6
+"""Significant digits of numbers in a page."""
+
+
+@dataclass
+class Figure:
+    """One figure: its name in the page, a title, a caption in plain words, and Plotly's traces and layout."""
+
+    name: str
+    title: str
+    caption: str
+    x: str
+    y: str
+    traces: list[dict[str, Any]] = field(default_factory=list)
+    layout: dict[str, Any] = field(default_factory=dict)
+    wide: bool = False
+
+    def line(self, x: Iterable[float], y: Iterable[float], label: str = "", colour: str = BLUE, **more: Any) -> None:
+        """Add a line; `faint=True` for one of many, which has no entry in the legend."""
+        faint = more.pop("faint", False)
+        style = {"color": rgba(colour, 0.3) if faint else colour, "width": 1 if faint else 2, **more.pop("line", {})}
+        self.traces.append(
+            {
+                "type": "scatter", "mode": "lines", "x": plain(x), "y": plain(y), "name": label, "line": style,
+                "showlegend": bool(label) and not faint, **({"hoverinfo": "skip"} if faint else {}), **more,
+            }
+        )  # fmt: skip
+
+    def band(self, x: Iterable[float], low: Iterable[float], high: Iterable[float], label: str, colour: str) -> None:
+        """Add a filled band between two lines."""
+        x = plain(x)
+        hidden = {"type": "scatter", "mode": "lines", "x": x, "line": {"width": 0}, "hoverinfo": "skip"}
+        self.traces.append({**hidden, "y": plain(low), "showlegend": False})
+        filled = {"fill": "tonexty", "fillcolor": rgba(colour, 0.18), "name": label}
+        self.traces.append({**hidden, "y": plain(high), **filled})
+
+    def bars(self, edges: np.ndarray, counts: np.ndarray, label: str, colour: str = BLUE) -> None:
+        """Add a histogram of equal bins."""
+        width = float(edges[1] - edges[0])
+        self.traces.append(
+            {
+                "type": "bar", "x": plain((edges[:-1] + edges[1:]) / 2), "y": plain(counts), "width": number(width),
+                "name": label, "marker": {"color": rgba(colour, 0.75), "line": {"width": 0}},
+            }
+        )  # fmt: skip
+        self.layout.setdefault("bargap", 0)
+
+    def outline(self, edges: np.ndarray, counts: np.ndarray, label: str, colour: str, **more: Any) -> None:
+        """Add a histogram as an outline over its bins, which may differ in width."""
+        style = {"shape": "hv", **more.pop("line", {})}
+        self.line(edges, [*np.asarray(counts).tolist(), 0], label, colour, line=style, **more)
+
+    def mark(self, at: float, top: float, label: str, colour: str = GREY) -> None:
+        """Add a dashed vertical line from 0 to `top`; its label stands in the legend."""
+        self.line([at, at], [0, top], label, colour, line={"dash": "dash", "width": 1.5})
+
+    def json(self) -> dict[str, Any]:
+        """Return what Plotly draws: traces and layout."""
+        axis = {"gridcolor": "#e5e7eb", "zeroline": False, "linecolor": "#9ca3af", "ticks": "outside", "automargin": True}
+        layout = {
+            "template": "none", "height": 330, "paper_bgcolor": "white", "plot_bgcolor": "white", "hovermode": "closest",
+            "font": {"family": "system-ui, sans-serif", "size": 12, "color": "#1f2937"},
+            "margin": {"l": 60, "r": 16, "t": 12, "b": 48},
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 11}},
+            "showlegend": any(t.get("showlegend", bool(t.get("name"))) for t in self.traces),
+        }  # fmt: skip
+        own = {key: value for key, value in self.layout.items() if key not in ("xaxis", "yaxis")}
+        for key, title in (("xaxis", self.x), ("yaxis", self.y)):
+            own[key] = {**axis, "title": {"text": title, "standoff": 8}, **self.layout.get(key, {})}
+        return {"data": self.traces, "layout": {**layout, **own}}
+
+
+def rgba(colour: str, alpha: float) -> str:
+    """Return a #rrggbb colour with an opacity."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"
+
+
+def number(value: float) -> float | int | None:
+    """Return a number as JSON has it, with 6 significant digits: None for NaN and infinity."""
+    value = float(value)
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) < 2**53 else float(f"{value:.{DIGITS}g}")
+
+
+def plain(values: Iterable[float]) -> list[float | int | None]:
+    """Return numbers as JSON has them."""
+    return [number(v) for v in values]

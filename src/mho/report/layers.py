@@ -1,0 +1,161 @@
+"""The numbers of every analog layer in a checkpoint: histograms, shares at the bounds, pulses per device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mho.config import AnalogConfig
+from mho.report.histogram import blocks, count, ends, even_edges, log_edges
+from mho.report.rundir import Arrays
+from mho.report.tilefiles import TileFile, find_tiles
+
+NEAR = 0.01
+"""A device is at a bound when it is closer to it than this share of its own range."""
+FAR = 20
+"""Bounds are left out of a histogram of states when they make it this many times wider."""
+MAP = (64, 196)
+"""Blocks (rows, columns) of a map of pulses."""
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Bins with their edges (bins + 1,) and counts (bins,); mean and standard deviation of all values."""
+
+    edges: np.ndarray
+    counts: np.ndarray
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The lowest and highest state of the devices, in the bins of the histogram of states.
+
+    at_low, at_high: (chips,) shares of devices within 1 % of their range of a bound.
+    """
+
+    low: Histogram
+    high: Histogram
+    at_low: np.ndarray
+    at_high: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pulses:
+    """Pulses per device: histogram (bins for those pulsed at least once, mean of all), highest, share never pulsed.
+
+    map: means over chips, devices of a weight and neighbours, (rows, columns).
+    """
+
+    histogram: Histogram
+    highest: int
+    never: float
+    map: np.ndarray
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One analog layer, all chips together; None where the checkpoint does not say.
+
+    shape: (outputs, inputs), with the bias column where it is in the array. totals: pulses of each chip.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    chips: int
+    devices: int
+    tiles: int
+    weights: Histogram
+    states: Histogram
+    bounds: Bounds | None
+    pulses: Pulses | None
+    totals: list[int]
+    frozen: float
+
+
+def read_layers(arrays: Arrays, config: AnalogConfig, order: list[str]) -> list[Layer]:
+    """Return the analog layers of a checkpoint, those in `order` first; CheckpointError where it cannot be used."""
+    return [_layer(arrays, name, tiles) for name, tiles in find_tiles(arrays, config, order).items()]
+
+
+def _layer(arrays: Arrays, name: str, tiles: list[TileFile]) -> Layer:
+    def there(key: str) -> bool:
+        return all(t.prefix + key in arrays for t in tiles)
+
+    shape = max(t.rows.stop for t in tiles), max(t.columns.stop for t in tiles)
+    state = [arrays.read(t.prefix + "state", 4) for t in tiles]
+    edges = even_edges(*ends(state))
+    bounds = None
+    if there("cell_top") and there("cell_bottom"):
+        lowest, highest = ([_full(arrays, t, key) for t in tiles] for key in ("cell_bottom", "cell_top"))
+        edges = _edges(state, [*lowest, *highest])
+        bounds = _bounds(state, lowest, highest, edges)
+    totals = sum(arrays.read(t.prefix + "totals", 1) for t in tiles).tolist() if there("totals") else []
+    frozen = [arrays.read(t.prefix + "frozen", 4).mean() for t in tiles] if there("frozen") else [0.0]
+    weights = [_weights(arrays, t) for t in tiles]
+    return Layer(
+        name, shape, tiles[0].shape[0], tiles[0].shape[1], len(tiles),
+        weights=_histogram(weights, even_edges(*ends(weights))),
+        states=_histogram(state, edges),
+        bounds=bounds,
+        pulses=_pulses(arrays, tiles, shape) if there("counts") else None,
+        totals=totals,
+        frozen=float(np.mean(frozen)),
+    )  # fmt: skip
+
+
+def _edges(state: list[np.ndarray], bounds: list[np.ndarray]) -> np.ndarray:
+    """Return edges for states and bounds together, or for the states alone where the bounds are far away."""
+    inner, outer = ends(state), ends(bounds)
+    low, high = min(inner[0], outer[0]), max(inner[1], outer[1])
+    far = high - low > FAR * (inner[1] - inner[0])
+    return even_edges(*inner) if far else even_edges(low, high)
+
+
+def _histogram(values: list[np.ndarray], edges: np.ndarray) -> Histogram:
+    """Return the counts in the bins, and mean and standard deviation of all values, also of those in no bin."""
+    size = sum(v.size for v in values)
+    mean = sum(float(v.sum(dtype=np.float64)) for v in values) / size
+    square = sum(float(v.var(dtype=np.float64) + (v.mean(dtype=np.float64) - mean) ** 2) * v.size for v in values)
+    return Histogram(edges, np.sum([count(v, edges) for v in values], axis=0), mean, (square / size) ** 0.5)
+
+
+def _weights(arrays: Arrays, tile: TileFile) -> np.ndarray:
+    """Return the weights (chips, rows, columns) of a tile: what a product reads, times the digital scale."""
+    name = next(n for n in ("combined", "apparent", "state") if tile.prefix + n in arrays)
+    shown = arrays.read(tile.prefix + name)
+    shown = shown[:, 0] if shown.ndim == 4 else shown
+    if tile.scale not in arrays:
+        return shown
+    scale = arrays.read(tile.scale, 3)[:, tile.part, tile.row : tile.row + tile.shape[2]]
+    return np.asarray(shown * scale[:, :, None])
+
+
+def _full(arrays: Arrays, tile: TileFile, key: str) -> np.ndarray:
+    """Return an argument of the law for all devices of a tile: it may be stored once per chip."""
+    array = arrays.read(tile.prefix + key)
+    return np.broadcast_to(array.reshape(-1, 1, 1, 1) if array.ndim == 1 else array, tile.shape)
+
+
+def _bounds(state: list[np.ndarray], low: list[np.ndarray], high: list[np.ndarray], edges: np.ndarray) -> Bounds:
+    """Return the devices' own bounds, and the share of each chip's devices that are at one."""
+    at_low, at_high = (np.zeros(len(state[0])) for _ in range(2))
+    for w, bottom, top in zip(state, low, high, strict=True):
+        near = np.float32(NEAR) * (top - bottom)
+        at_low += np.count_nonzero(w <= bottom + near, axis=(1, 2, 3))
+        at_high += np.count_nonzero(w >= top - near, axis=(1, 2, 3))
+    size = sum(w[0].size for w in state)
+    return Bounds(_histogram(low, edges), _histogram(high, edges), at_low / size, at_high / size)
+
+
+def _pulses(arrays: Arrays, tiles: list[TileFile], shape: tuple[int, int]) -> Pulses:
+    """Return how often the devices were pulsed."""
+    counts = [arrays.read(t.prefix + "counts", 4) for t in tiles]
+    highest, size = max(int(c.max()) for c in counts), sum(c.size for c in counts)
+    full = np.zeros(shape, np.float32)
+    for tile, found in zip(tiles, counts, strict=True):
+        full[tile.rows, tile.columns] = found.mean(axis=(0, 1), dtype=np.float64)
+    never = 1 - sum(int(np.count_nonzero(c)) for c in counts) / size
+    return Pulses(_histogram(counts, log_edges(highest)), highest, never, blocks(full, *MAP))

@@ -1,0 +1,94 @@
+"""Finding the tiles of a checkpoint by the names of its arrays, and where each lies in its layer's matrix."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mho.config import AnalogConfig
+from mho.errors import CheckpointError
+from mho.report.rundir import Arrays
+
+STATE = re.compile(r"^(?:(?P<layer>.+)\.)?grids\.(?P<grid>\d+)\.tiles\.(?P<tile>\d+)\.state$")
+
+
+@dataclass(frozen=True)
+class TileFile:
+    """A tile in a checkpoint.
+
+    prefix: start of the names of its arrays; scale: name of the digital scale, which may not exist. shape: (chips,
+    devices, rows, columns). part: its column part; row: its first row in its own grid. rows, columns: its place in
+    the layer's matrix, in which the outputs of one group follow those of another.
+    """
+
+    prefix: str
+    scale: str
+    shape: tuple[int, ...]
+    part: int
+    row: int
+    rows: slice
+    columns: slice
+
+
+def find_tiles(arrays: Arrays, config: AnalogConfig, order: list[str]) -> dict[str, list[TileFile]]:
+    """Return the tiles of every analog layer by its name; raise CheckpointError if there are none.
+
+    Layers stand as in `order`, others after them by name.
+    """
+    found: dict[str, dict[int, list[int]]] = {}
+    for name in arrays.names:
+        if match := STATE.match(name):
+            grids = found.setdefault(match["layer"] or "", {})
+            grids.setdefault(int(match["grid"]), []).append(int(match["tile"]))
+    if not found:
+        raise CheckpointError(f"{arrays.path} holds no analog tiles; give a run directory that mho train wrote")
+    out = {}
+    places = {name: n for n, name in enumerate(order)}
+    for layer in sorted(found, key=lambda name: (places.get(name or "model", len(order)), _natural(name))):
+        limit = config.for_layer(layer or "model").mapping.max_columns
+        tiles: list[TileFile] = []
+        for grid in sorted(found[layer]):
+            top = f"{layer}.grids.{grid}." if layer else f"grids.{grid}."
+            tiles += _grid(arrays, top, sorted(found[layer][grid]), limit, tiles[-1].rows.stop if tiles else 0)
+        out[layer or "model"] = tiles
+    return out
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Return a key that sorts layer10 after layer9."""
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in re.split(r"(\d+)", name) if p]
+
+
+def _grid(arrays: Arrays, top: str, numbers: list[int], limit: int, first_row: int) -> list[TileFile]:
+    """Return the tiles of a grid: row parts one after another, each with all its column parts."""
+    shapes = [_shape(arrays, f"{top}tiles.{t}.") for t in numbers]
+    parts = _column_parts([s[3] for s in shapes], limit)
+    tiles, row = [], 0
+    for k, (number, shape) in enumerate(zip(numbers, shapes, strict=True)):
+        column = sum(s[3] for s in shapes[k - k % parts : k])
+        rows = slice(first_row + row, first_row + row + shape[2])
+        tiles.append(
+            TileFile(
+                f"{top}tiles.{number}.", f"{top}scale", shape, k % parts, row, rows, slice(column, column + shape[3])
+            )
+        )
+        row += shape[2] if k % parts == parts - 1 else 0
+    return tiles
+
+
+def _shape(arrays: Arrays, prefix: str) -> tuple[int, ...]:
+    shape = arrays.shape(prefix + "state")
+    if len(shape) != 4 or 0 in shape:
+        raise CheckpointError(
+            f"{arrays.path}: {prefix}state has shape {shape}, expected (chips, devices, rows, columns); "
+            "the file was not written by this version of mho: run again"
+        )
+    return shape
+
+
+def _column_parts(widths: list[int], limit: int) -> int:
+    """Return over how many tiles the columns are split: the fewest arrays that hold them, as the mapping does it."""
+    for parts in range(1, len(widths)):
+        if len(widths) % parts == 0 and -(-sum(widths[:parts]) // limit) == parts:
+            return parts
+    return len(widths)
