@@ -36,13 +36,14 @@ class Trainer:
     """
 
     def __init__(self, config: RunConfig, data: Dataset) -> None:
-        self.config, self.data, self.chips = config, data, len(config.chip_ids)
+        self.config, self.chips = config, len(config.chip_ids)
+        self.data = data.first(config.train_images)
         network = make_network(config.network, data.shape, len(data.classes), seed=config.seed)
         self.model = convert_to_analog(
             network, config.analog, chips=config.chip_ids, seed=config.seed, vary=config.vary, inplace=True
         )
         self.optimizer = AnalogSGD(self.model.parameters(), lr=self.rate(0))
-        self.order = Order(config, len(data.train_labels))
+        self.order = Order(config, len(self.data.train_labels))
         self.epoch = self.step = 0
 
     def rate(self, epoch: int) -> float | list[float]:

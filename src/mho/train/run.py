@@ -59,19 +59,19 @@ def train(
         folder = RunFolder(Path(out))
         folder.check_new()
     config = config or RunConfig()
-    shown = reporter(progress)
-    try:
-        with _threads(config.threads):
-            return _run(config, folder, shown, data, resumed=resume is not None)
-    finally:
-        shown.close()
-
-
-def _run(config: RunConfig, folder: RunFolder | None, shown: Silent, data: Dataset | None, *, resumed: bool) -> Result:
     start = time.perf_counter()
-    if data is None:
-        shown.phase(f"loading {config.data}")
-        data = load(config.data, progress=not isinstance(shown, Silent))
+    with _threads(config.threads):
+        data = data or load(config.data, progress=bool(progress))
+        shown = reporter(progress)
+        try:
+            return _run(config, folder, shown, data, start=start, resumed=resume is not None)
+        finally:
+            shown.close()
+
+
+def _run(
+    config: RunConfig, folder: RunFolder | None, shown: Silent, data: Dataset, *, start: float, resumed: bool
+) -> Result:
     shown.phase(f"placing {config.network} on {len(config.chip_ids)} chip(s)")
     trainer = Trainer(config, data)
     lines: list[dict[str, Any]] = []

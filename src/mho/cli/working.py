@@ -1,0 +1,63 @@
+"""A run from the command line: progress, what is kept when it stops, and the last line."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+from mho.config import RunConfig, load
+from mho.errors import CheckpointError, ConfigError
+
+
+def work(config: RunConfig | None, folder: Path | None, *, resume: bool, plain: bool) -> int:
+    """Train, print the accuracy as the last line, and return the exit code; errors say what is kept."""
+    from mho.train import train
+    from mho.train.folder import new_folder
+
+    if folder is None:
+        assert config is not None
+        folder = new_folder(config)
+    places: dict[str, Any] = {"resume": folder} if resume else {"out": folder}
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _one_line
+            result = train(config, progress="plain" if plain else True, **places)
+    except KeyboardInterrupt:
+        print(f"mho: stopped by Ctrl-C; {kept(folder)}", file=sys.stderr, flush=True)
+        return 130
+    except (ConfigError, CheckpointError):
+        raise
+    except Exception as error:
+        if (folder / "config.toml").is_file():
+            error.add_note(kept(folder))
+        raise
+    print(f"report: {folder / 'report.html'}")
+    print(accuracy_line(result.test_accuracy))
+    return 0
+
+
+def accuracy_line(accuracy: list[float]) -> str:
+    """Return the last line of a run: test accuracy in percent, mean and standard deviation over several chips."""
+    from statistics import fmean, stdev
+
+    line = f"test accuracy {fmean(accuracy):.2f} %"
+    return line if len(accuracy) == 1 else f"{line} ± {stdev(accuracy):.2f} over {len(accuracy)} chips"
+
+
+def kept(folder: Path) -> str:
+    """Return what is left of a run that stopped, and how to go on."""
+    if not (folder / "config.toml").is_file():
+        return "nothing had been written yet"
+    try:
+        epochs = (folder / "metrics.jsonl").read_text(encoding="utf-8").count("\n")
+    except OSError:
+        epochs = 0
+    total = load(folder / "config.toml").epochs
+    what = f"{epochs} of {total} epochs are kept" if epochs else "no epoch was complete yet"
+    return f"{what}; go on with: mho train --resume {folder}"
+
+
+def _one_line(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"mho: {message}", file=sys.stderr, flush=True)
