@@ -54,9 +54,7 @@ def test_a_file_beside_the_configuration_is_found_from_anywhere(folder: Path) ->
 def test_a_saved_configuration_runs_again_in_another_process_and_folder(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     save(load(folder / "config.toml", AnalogConfig), tmp_path / "elsewhere" / "copy.toml")
-    code = (
-        "import mho; d = mho.config.load('copy.toml', mho.AnalogConfig).device; print(d.dw_min, d.c2c)"
-    )
+    code = "import mho; d = mho.config.load('copy.toml', mho.AnalogConfig).device; print(d.dw_min, d.c2c)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=True
     )

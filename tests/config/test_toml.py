@@ -18,13 +18,14 @@ from mho.errors import ConfigError
 
 KEYS = tuple(
     """preset network data epochs batch_size lr lr_schedule chips seed vary threads backend analog device
-    forward backward update mapping layers law dw_min mean d2d std log_normal leak lifetime faults dead c2c bl trains
-    dac_bits scale output_bound factor w_max w_min bogus""".split()  # noqa: SIM905
+    forward backward update mapping layers law dw_min mean d2d std log_normal leak lifetime faults dead c2c
+    bl trains dac_bits scale output_bound factor w_max w_min bogus""".split()  # noqa: SIM905
 )
 VALUES = tuple(
     """0 1 -1 2 7 0.5 -0.5 1e308 1e999 nan -inf true "none" "constant" "soft-bounds" "linear-step" "mnist" ""
-    [] [1,2] [0.1,"a"] {} {mean=1} {d2d=0.1} {mean=[1,2],d2d=-1} {law="soft-bounds"} {law=3} {law="nowhere:No"}
-    1979-05-27 {bl=1} {"*"={bl=2}} {"*"={law=1}} {"*"=1} [[1]] 99999999999999999999999""".split()  # noqa: SIM905
+    [] [1,2] [0.1,"a"] {} {mean=1} {d2d=0.1} {mean=[1,2],d2d=-1} {law="soft-bounds"} {law=3}
+    {law="nowhere:No"} 1979-05-27 {bl=1} {"*"={bl=2}} {"*"={law=1}} {"*"=1} [[1]] "a.py:B" "~x/y"
+    99999999999999999999999""".split()  # noqa: SIM905
 )
 
 
@@ -174,3 +175,12 @@ def test_importing_the_configuration_loads_no_torch() -> None:
     code = "import mho.config, sys; print([m for m in ('torch', 'numba', 'scipy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_paths_are_read_from_the_folder_of_the_file_and_saved_absolute(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text('data = "images/flowers"\nnetwork = "nets.py:mlp"\n')
+    run = load(tmp_path / "run.toml")
+    assert run.data == (tmp_path / "images" / "flowers").as_posix()
+    assert run.network == (tmp_path / "nets.py").as_posix() + ":mlp"
+    assert loads(dump(run), folder=tmp_path / "elsewhere") == run
+    assert RunConfig(data="./images").data == (Path.cwd() / "images").as_posix()

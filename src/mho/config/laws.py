@@ -110,16 +110,3 @@ def name_of(kind: type[Device]) -> str:
     if getattr(module, "__package__", "") and kind.__module__ != "__main__":
         return f"{kind.__module__}:{kind.__qualname__}"
     return f"{Path(file).resolve().as_posix()}:{kind.__qualname__}"
-
-
-def with_absolute_laws(value: Any, folder: Path) -> Any:
-    """Return a document in which laws in files are named by absolute path, read from `folder`."""
-    if not isinstance(value, dict):
-        return value
-    found = {}
-    for key, inner in value.items():
-        where, colon, attribute = inner.rpartition(":") if isinstance(inner, str) else ("", "", "")
-        if key in ("law", "device") and colon and where.endswith(".py") and not where.startswith("~"):
-            inner = f"{(folder / where).as_posix()}:{attribute}"
-        found[key] = with_absolute_laws(inner, folder)
-    return found

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 
 from mho.config.analog import AnalogConfig, bad_length
 from mho.config.changes import changed
+from mho.config.paths import absolute
 from mho.config.presets import preset
 from mho.config.problems import Problems
 from mho.config.show import show
@@ -51,7 +52,9 @@ class RunConfig:
     """What `mho train` does, complete. The loss is always the sum over the batch, so that is no setting.
 
     preset: name of the preset that `analog` was made from, for information; "none" when from none.
-    network, data: a name, or for data also a folder.
+    network: a name, or path/to/file.py:function. data: a name, or the path of a folder or archive. Paths are
+        made absolute, so that a saved configuration runs from anywhere.
+    train_images: train on the first so many images only, or on all where there are fewer; None for all.
     lr: learning rate of the summed loss; a list is one per chip. lr_schedule: how it falls.
     chips: how many, or a list of which ones ([7] is chip 7 alone). seed: 0 to 2^64 - 1.
     vary: what differs between chips besides their devices: "init" (weights), "order" (of the data).
@@ -62,6 +65,7 @@ class RunConfig:
     preset: str = ""
     network: str = "fcn"
     data: str = "mnist"
+    train_images: int | None = None
     epochs: int = 3
     batch_size: int = 10
     lr: PerChip = 0.01
@@ -81,6 +85,10 @@ class RunConfig:
             object.__setattr__(self, "analog", made)
         object.__setattr__(self, "preset", self.preset or NO_PRESET)
         convert_fields(self)
+        if self.data not in DATA and is_path(self.data):
+            object.__setattr__(self, "data", absolute(self.data))
+        if self.network.rpartition(":")[0].endswith(".py"):
+            object.__setattr__(self, "network", absolute(self.network))
         problems = Problems()
         for name, text in self._problems():
             problems.add(name, text)
@@ -92,13 +100,15 @@ class RunConfig:
         problems.check()
 
     def _problems(self) -> Iterator[tuple[str, str]]:
-        if self.network not in NETWORKS:
+        if self.network not in NETWORKS and ":" not in self.network:
             yield "network", f"there is no network {self.network!r}; {nearest(self.network, NETWORKS)}"
-        if self.data not in DATA and not ("/" in self.data or "\\" in self.data or _is_folder(self.data)):
-            yield "data", f"neither a data set nor a folder: {self.data!r}; {nearest(self.data, DATA)}"
+        if self.data not in DATA and not is_path(self.data):
+            yield "data", f"neither a data set nor a path: {self.data!r}; {nearest(self.data, DATA)}"
         for name, least in (("epochs", 0), ("batch_size", 1)):
             if getattr(self, name) < least:
                 yield name, f"must be at least {least}, found {getattr(self, name)}"
+        if self.train_images is not None and self.train_images < 1:
+            yield "train_images", f'must be at least 1, or "none" for all images, found {self.train_images}'
         if not numbers(self.lr) or any(v <= 0 for v in numbers(self.lr)):
             yield "lr", f"the learning rate must be above 0, found {self.lr}"
         if wrong_chips := self._wrong_chips():
@@ -142,10 +152,11 @@ class RunConfig:
     readers: ClassVar[dict[str, Any]]
 
 
-def _is_folder(name: str) -> bool:
+def is_path(name: str) -> bool:
+    """Return whether a text is meant as a path: it has a separator, or is the name of something here."""
     try:
-        return Path(name).expanduser().is_dir()
-    except (OSError, ValueError, RuntimeError):
+        return "/" in name or "\\" in name or Path(name).exists()
+    except (OSError, ValueError):
         return False
 
 

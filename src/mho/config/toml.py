@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from mho.config.analog import AnalogConfig
 from mho.config.changes import changed
 from mho.config.fields import hints
-from mho.config.laws import name_of, with_absolute_laws
+from mho.config.laws import name_of
+from mho.config.paths import with_absolute_paths
 from mho.config.presets import preset
 from mho.config.run import NO_PRESET, RunConfig
 from mho.config.values import Reader
@@ -36,8 +37,8 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any], kind: type[C] = Run
     The file states changes of the preset that it names (`preset = "gokmen-2017"`, the default of a run; an
     AnalogConfig starts from the defaults of its class). TOML has no null, so "none" stands for None. The
     tables of an AnalogConfig may stand at the top of a run's file, without `analog.`. A table with `law` is a
-    new device, in which a number for a spread means none; it names a built-in law or path/to/file.py:Class,
-    relative to the file. Loading imports that file: load only files that you trust.
+    new device, in which a number for a spread means none; it names a built-in law or path/to/file.py:Class.
+    Paths are relative to the file. Loading imports a device's file: load only what you trust.
     Raises ConfigError: for a file that is no TOML the line, else everything that is wrong at once.
     """
     if isinstance(source, Mapping):
@@ -55,7 +56,7 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any], kind: type[C] = Run
 def loads(text: str, kind: type[C] = RunConfig, *, folder: Path | None = None, name: str = "") -> C:  # type: ignore[assignment]
     """Return the configuration in a TOML text; its paths are relative to `folder`, `name` is for messages."""
     tables = _parse(text, name or "the configuration")
-    return _from_tables(with_absolute_laws(tables, folder or Path.cwd()), kind, name)
+    return _from_tables(with_absolute_paths(tables, folder or Path.cwd()), kind, name)
 
 
 def _parse(text: str, name: str) -> dict[str, Any]:
@@ -107,7 +108,7 @@ def override(config: C, settings: Iterable[str], name: str = "--set") -> C:
             continue
         changes.pop(path.strip(), None)
         changes[path.strip()] = _value(text.strip())
-    return changed(config, with_absolute_laws(changes, Path.cwd()), reader, name)
+    return changed(config, with_absolute_paths(changes, Path.cwd()), reader, name)
 
 
 def _value(text: str) -> Any:
