@@ -147,3 +147,13 @@ def test_the_real_sets_have_the_published_figures(
         assert np.bincount(dataset.train_labels).tolist() == [
             5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949
         ]  # fmt: skip
+
+
+def test_the_first_images_are_taken_from_training_only() -> None:
+    whole = load("digits")
+    part = whole.first(100)
+    assert np.array_equal(part.train_images, whole.train_images[:100])
+    assert np.array_equal(part.train_labels, whole.train_labels[:100])
+    assert len(part.test_labels) == len(whole.test_labels)
+    assert whole.first(None) is whole
+    assert whole.first(10**6) is whole

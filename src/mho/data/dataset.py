@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -95,6 +95,14 @@ class Dataset:
     def test_y(self) -> torch.Tensor:
         """Test labels, int64, shape (n,)."""
         return self._labels(self.test_labels)
+
+    def first(self, count: int | None) -> Dataset:
+        """Return the data set with its first `count` training images only; None or too many leave it as it is."""
+        if count is None or count >= len(self.train_labels):
+            return self
+        return replace(
+            self, train_images=self.train_images[:count], train_labels=self.train_labels[:count]
+        )
 
     def batch(
         self, index: NDArray[np.int64] | torch.Tensor | slice, *, split: Literal["train", "test"] = "train"
