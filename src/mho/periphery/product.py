@@ -107,16 +107,22 @@ def _ideal(weights: Tensor, x: Tensor, out: Tensor, *, bias: bool, adding: bool)
 
 
 def _follow(product: Product, x: Tensor, bias: bool, learning: bool) -> None:
-    """Move the running mean of max abs(x) of every chip, and make it the scale of this call."""
-    running = product.running
-    if learning or not bool((running > 0).all()):
+    """Make the running mean of max abs(x) of every chip the scale of this call; while it is 0, the call's own mean.
+
+    Only a call that is `learning` moves the mean: evaluating more often never changes training.
+    """
+    scale = product.running
+    if learning or not bool((scale > 0).all()):
         top, finite = peaks(x, bias)
         if not finite:
             raise NotFiniteError("the input of an analog product holds NaN or infinity")
         mean = top.mean(dim=1)
-        m = product.settings.momentum
-        running.copy_(torch.where(running > 0, m * running + (1 - m) * mean, mean))
-    product.converters.table[:, 4] = running.clamp_min(torch.finfo(torch.float32).tiny)
+        if learning:
+            m = product.settings.momentum
+            scale.copy_(torch.where(scale > 0, m * scale + (1 - m) * mean, mean))
+        else:
+            scale = torch.where(scale > 0, scale, mean)
+    product.converters.table[:, 4] = scale.clamp_min(torch.finfo(torch.float32).tiny)
 
 
 def _repeat(
@@ -147,24 +153,22 @@ def _once_more(
 ) -> Tensor:  # fmt: skip
     one = product.converters
     constants = Converters(**(vars(one) | {"table": one.table[chip : chip + 1].contiguous()}))
-    again = x[:, which].contiguous()
-    # Draws are keyed by the vector's place in the call, which `which` carries only into finish_: inputs are disturbed
-    # per repeat, so their counter may use the position in this list.
     keyed = Draws(draws.keys[chip : chip + 1].contiguous(), draws.call, repeat, draws.first)
+    listed = which.unsqueeze(0)
     if product.settings.bound_management == "worst-case":
-        factors = _safe_factors(constants, weights, again, bias)
+        factors = _safe_factors(constants, weights, x, listed, bias)
     else:
         factors = torch.full((1, which.numel()), factor)
-    xq, scales, norms, _ = prepare(again, bias, constants, keyed, factors)
+    xq, scales, norms, _ = prepare(x, bias, constants, keyed, factors=factors, which=listed)
     y = _matmul(xq, weights)
-    return finish_(y, scales, norms, constants, keyed, out, adding=False, which=which.unsqueeze(0))[0]
+    return finish_(y, scales, norms, constants, keyed, out, adding=False, which=listed)[0]
 
 
-def _safe_factors(converters: Converters, weights: Tensor, x: Tensor, bias: bool) -> Tensor:
+def _safe_factors(converters: Converters, weights: Tensor, x: Tensor, which: Tensor, bias: bool) -> Tensor:
     """Return factors at which no output can saturate: abs(W) abs(x) / s <= bound, with room for six sigma of noise."""
     ones = Draws(torch.zeros(1, 2, dtype=torch.int32), 0)
     quiet = Converters(**(vars(converters) | {"dac": False, "input_noise": False, "dac_stochastic": False}))
-    xs, _, norms, _ = prepare(x, bias, quiet, ones)
+    xs, _, norms, _ = prepare(x, bias, quiet, ones, which=which)
     largest = _matmul(xs.abs(), weights.abs()).amax(dim=2)
     table = converters.table
     noise = torch.sqrt(table[0, 11] ** 2 + table[0, 12] * (norms if converters.weight_noise else torch.zeros(1)))
