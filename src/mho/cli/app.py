@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from mho.cli import study
+from mho.cli import study, training
 from mho.cli.listing import device_app, presets
 from mho.cli.reporting import report
-from mho.cli.training import train
 from mho.errors import MhoError
 from mho.version import __version__
 
@@ -19,9 +18,13 @@ INTERRUPTED = 130
 USAGE_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 app = typer.Typer(
-    name="mho", no_args_is_help=True, rich_markup_mode="rich", add_completion=False, pretty_exceptions_enable=False,
+    name="mho",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    add_completion=False,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-)  # fmt: skip
+)
 
 
 def _version(asked: bool) -> None:
@@ -39,12 +42,12 @@ def everything(
 ) -> None:
     """Train and run neural networks on simulated analog crossbar arrays.
 
-    [bold]mho train[/bold] trains a network on MNIST and writes a run directory with a report; [bold]mho COMMAND
-    --help[/bold] explains a command with examples.
+    [cyan]mho train[/cyan] trains a network on MNIST and writes a run directory with a report.
+    [cyan]mho COMMAND --help[/cyan] explains a command, with examples.
     """
 
 
-app.command("train")(train)
+app.command("train", help=training.HELP)(training.train)
 app.command("presets")(presets)
 app.command("report")(report)
 app.add_typer(device_app, name="device")
@@ -52,7 +55,7 @@ app.add_typer(study.app, name="study")
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line and return its exit code; an error becomes one message on stderr, never a traceback."""
+    """Run one command line and return its exit code; an error becomes a message on stderr."""
     try:
         code = app(arguments, prog_name="mho", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
@@ -60,7 +63,8 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()
-        return _fail("; ".join([reason(error), *getattr(error, "__notes__", [])]), getattr(error, "exit_code", 1))
+        text = "; ".join([reason(error), *getattr(error, "__notes__", [])])
+        return _fail(text, getattr(error, "exit_code", 1))
     return code if isinstance(code, int) else 0
 
 
@@ -83,4 +87,4 @@ def reason(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "out of memory; use fewer chips, a smaller batch or a smaller network"
     text = " ".join(str(error).split())
-    return f"unexpected {type(error).__name__}: {text}; this is a fault of mho, and --debug shows where it lies"
+    return f"unexpected {type(error).__name__}: {text}; this is a fault of mho, --debug shows where"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 import typer
@@ -15,7 +16,7 @@ device_app = typer.Typer(
 def presets() -> None:
     """List the presets: whole configurations, each with its source.
 
-    Train with one: [bold]mho train gokmen-2017[/bold].
+    Train with one: [cyan]mho train gokmen-2017[/cyan].
     """
     from mho.config import presets as rows
 
@@ -32,8 +33,6 @@ def device_list() -> None:
 
 def table(what: str, rows: Iterable[tuple[str, str, str]]) -> None:
     """Print names, descriptions and sources: a table on a terminal, tab-separated lines elsewhere."""
-    import sys
-
     if not sys.stdout.isatty():
         for row in rows:
             print("\t".join(row))

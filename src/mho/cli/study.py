@@ -9,6 +9,8 @@ import typer
 
 app = typer.Typer(no_args_is_help=True, help="Run a paper's experiment: its table and figure beside ours.")
 
+QUICK = "At most 10 minutes on 2 cores, or as the paper did it."
+
 
 @app.command("list")
 def list_studies() -> None:
@@ -22,14 +24,14 @@ def list_studies() -> None:
 @app.command("run")
 def run_study(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A study of mho study list.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results.json, table and figure go.")],
-    quick: Annotated[bool, typer.Option("--quick/--full", help="10 minutes on 2 cores, or as the paper did it.")] = True,
-    seed: Annotated[int, typer.Option("--seed", help="Repeats everything.")] = 0,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where results.json, table and figure go.")],
+    quick: Annotated[bool, typer.Option("--quick/--full", help=QUICK)] = True,
+    seed: Annotated[int, typer.Option(help="One seed repeats everything.")] = 0,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Run a study and write DIR/results.json, a table and a figure.
 
-    [bold]mho study run gokmen-2016 --quick --out studies/gokmen-2016[/bold]
+    [cyan]mho study run gokmen-2016 --quick --out studies/gokmen-2016[/cyan]
     """
     from mho.studies import run
 

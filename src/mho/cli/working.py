@@ -39,7 +39,7 @@ def work(config: RunConfig | None, folder: Path | None, *, resume: bool, plain: 
 
 
 def accuracy_line(accuracy: list[float]) -> str:
-    """Return the last line of a run: test accuracy in percent, mean and standard deviation over several chips."""
+    """Return the last line of a run: test accuracy in percent, over chips with its standard deviation."""
     from statistics import fmean, stdev
 
     line = f"test accuracy {fmean(accuracy):.2f} %"

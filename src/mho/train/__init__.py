@@ -1,4 +1,4 @@
-"""Training runs: a configuration in, a run directory out; `mho.train(config)` from Python, `mho train` from a shell."""
+"""Training runs: a configuration in, a run directory out; `mho.train(config)`, or `mho train` in a shell."""
 
 import sys
 from types import ModuleType
@@ -12,7 +12,7 @@ __all__ = ["Result", "Trainer", "make_network", "train"]
 
 
 class _CallableRoom(ModuleType):
-    """The room and its main function share the name `mho.train`: once imported, the room itself can be called."""
+    """The room and its main function share the name `mho.train`: so the imported room can be called."""
 
     def __call__(self, *args: Any, **options: Any) -> Result:
         return train(*args, **options)

@@ -1,8 +1,8 @@
 """Checkpoints: one safetensors file that also holds, as JSON in its header, where the run is and a checksum.
 
-No pickles, so opening one runs no code. The file is replaced as a whole, so at any moment it is complete. `state.json`
-beside it repeats what the header says, for people and other programs. The same run makes the same bytes: no times, and
-everything in a fixed order.
+No pickles, so opening one runs no code. The file is replaced as a whole, so at any moment it is complete.
+`state.json` beside it repeats what the header says, for people and other programs. The same run makes the
+same bytes: no times, and everything in a fixed order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MODEL, STATE = "model.safetensors", "state.json"
 FORMAT = 1
 KEY = "mho"
 DRAWN = ("cell_", "keep", "reset", "frozen", "fixed")
-"""Beginnings of the names of tensors that are drawn once from the seed: in a checkpoint they must be the same."""
+"""Beginnings of the names of tensors drawn once from the seed: in a checkpoint they must be the same."""
 CURE = "restore it from a copy, or start the run again with mho train DIR/config.toml --out NEW"
 
 
@@ -45,7 +45,7 @@ def save_checkpoint(folder: Path, model: nn.Module, state: dict[str, Any]) -> No
 
 
 def _split(file: bytes) -> tuple[dict[str, Any], memoryview]:
-    """Return the header of a safetensors file and the bytes after it; raise ValueError when it is cut short."""
+    """Return the header of a safetensors file and what follows; raise ValueError when it is cut short."""
     size = int.from_bytes(file[:8], "little")
     if len(file) < 8 + size or size == 0:
         raise ValueError(f"its header is cut short at {len(file)} bytes")
@@ -101,24 +101,27 @@ def _checked(state: Any) -> dict[str, Any]:
         raise TypeError("its state is incomplete")
     if state["format"] != FORMAT:
         raise ValueError(f"it has format {state['format']}, and this version of mho reads {FORMAT}")
-    return state  # type: ignore[no-any-return]
+    return state
 
 
 def _check_copy(path: Path) -> None:
-    """Raise CheckpointError when the readable copy of the state is damaged; it may be missing, or one epoch behind."""
+    """Raise CheckpointError when the copy of the state is damaged; it may be missing, or an epoch behind."""
     try:
         json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
-            f"{path} is damaged ({error}), and perhaps more is; if {MODEL} beside it is trusted, delete {path}: it only "
-            "repeats what is in there"
+            f"{path} is damaged ({error}), and perhaps more is; if you trust {MODEL} beside it, delete "
+            f"{path}, which only repeats what is in there"
         ) from error
 
 
 def load_tensors(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Put tensors into a model; raise CheckpointError naming the layers where they do not fit, before any is changed."""
+    """Put tensors into a model.
+
+    Raises CheckpointError naming the layers where they do not fit, before any is changed.
+    """
     own = model.state_dict()
     problems = [f"{name} is not in the checkpoint" for name in own if name not in tensors]
     problems += [f"{name} is in the checkpoint only" for name in tensors if name not in own]
@@ -127,12 +130,14 @@ def load_tensors(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
         if ours.shape != theirs.shape:
             problems.append(f"{name} has shape {tuple(theirs.shape)}, expected {tuple(ours.shape)}")
         elif name.rpartition(".")[2].startswith(DRAWN) and not _close(ours, theirs):
-            problems.append(f"{name} holds other devices than the seed and the device of the configuration give")
+            problems.append(
+                f"{name} holds other devices than the seed and the device of the configuration give"
+            )
     if problems:
         more = f"; and {len(problems) - 4} more" if len(problems) > 4 else ""
         raise CheckpointError(
-            f"the checkpoint in {path} does not fit the configuration: {'; '.join(problems[:4])}{more}. Put config.toml "
-            "back to what it was, or start a new run from it with mho train DIR/config.toml --out NEW"
+            f"the checkpoint in {path} does not fit the configuration: {'; '.join(problems[:4])}{more}. Put "
+            "config.toml back to what it was, or start a new run: mho train DIR/config.toml --out NEW"
         )
     model.load_state_dict(tensors)
 

@@ -16,13 +16,24 @@ from mho.train.loop import Trainer
 
 FREE_ON_RESUME = ("epochs", "threads")
 """Settings that a resumed run may change."""
-TEMPORARY = (".config.toml.", ".metrics.jsonl.", ".summary.json.", ".report.html.", ".model.safetensors.", ".state.json.")
+TEMPORARY = (
+    ".config.toml.",
+    ".metrics.jsonl.",
+    ".summary.json.",
+    ".report.html.",
+    ".model.safetensors.",
+    ".state.json.",
+)
 """Beginnings of the names of files that are being written."""
 
 
 def new_folder(config: RunConfig, root: Path = Path("runs")) -> Path:
     """Return a name for the directory of a new run that no directory has yet."""
-    words = (Path(config.network.rpartition(":")[0] or config.network).stem, Path(config.data).stem, config.preset)
+    words = (
+        Path(config.network.rpartition(":")[0] or config.network).stem,
+        Path(config.data).stem,
+        config.preset,
+    )
     stem = "-".join(words) + time.strftime("-%Y%m%d-%H%M%S")
     names = (stem if n == 0 else f"{stem}-{n}" for n in range(1000))
     return next(root / name for name in names if not (root / name).exists())
@@ -39,8 +50,8 @@ class RunFolder:
         """Raise ConfigError unless the directory is empty or does not exist."""
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise ConfigError(
-                f"{self.path} is not an empty directory, and a run does not write over anything; give another --out, or "
-                f"go on with the run in it: mho train --resume {self.path}"
+                f"{self.path} is not an empty directory, and a run does not write over anything; give "
+                f"another --out, or go on with the run in it: mho train --resume {self.path}"
             )
 
     def begin(self, config: RunConfig) -> None:
@@ -49,10 +60,12 @@ class RunFolder:
         write_text(self.path / "config.toml", dump(config))
 
     def read_config(self, config: RunConfig | None = None) -> RunConfig:
-        """Return the configuration to resume with: the saved one, or `config` where it differs only in what may."""
+        """Return the configuration to resume with: the saved one, or `config` if only what may differs."""
         path = self.path / "config.toml"
         if not path.is_file():
-            raise CheckpointError(f"{self.path} holds no run to resume: there is no config.toml; check the path")
+            raise CheckpointError(
+                f"{self.path} holds no run to resume: there is no config.toml; check the path"
+            )
         saved = load(path)
         if config is None or config == saved:
             return saved
@@ -76,7 +89,7 @@ class RunFolder:
             trainer.epoch, trainer.step = state["epoch"], state["step"]
             self.lines = [line for line in self._read_lines() if line["epoch"] <= trainer.epoch]
             if not self.lines or self.lines[-1]["epoch"] < trainer.epoch:
-                # Killed between checkpoint and line: the line is in the checkpoint, without the time that it took.
+                # Killed between checkpoint and line: the checkpoint holds the line, without the time it took.
                 self.lines.append({**state["metrics"], "seconds": 0.0})
         self._write_lines()
 
@@ -112,7 +125,12 @@ class RunFolder:
         """Write a checkpoint, and only when it is complete the line of its epoch."""
         line = finite(line)
         metrics = {key: value for key, value in line.items() if key != "seconds"}
-        state = {"epoch": trainer.epoch, "step": trainer.step, "optimizer": {"lr": line["lr"]}, "metrics": metrics}
+        state = {
+            "epoch": trainer.epoch,
+            "step": trainer.step,
+            "optimizer": {"lr": line["lr"]},
+            "metrics": metrics,
+        }
         save_checkpoint(self.checkpoint, trainer.model, state)
         self.lines.append(line)
         self._write_lines()

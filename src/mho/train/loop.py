@@ -25,14 +25,14 @@ TEST_SAMPLES = 1000
 """Samples of one evaluation batch, over all chips."""
 
 Update = Callable[[int, float, float], None]
-"""Told after every block: steps done in this epoch, running loss, running accuracy in percent (means over chips)."""
+"""Told after every block: steps done in this epoch, running loss, accuracy in percent (means over chips)."""
 
 
 class Trainer:
     """A network on analog chips with its optimizer and data, between two epochs.
 
-    The loss is the cross entropy summed over the batch (and over the chips, each of which learns as it would alone).
-    `epoch` and `step` count what is done.
+    The loss is the cross entropy summed over the batch (and over the chips, each of which learns as it would
+    alone). `epoch` and `step` count what is done.
     """
 
     def __init__(self, config: RunConfig, data: Dataset) -> None:
@@ -54,8 +54,7 @@ class Trainer:
     def run_epoch(self, update: Update | None = None) -> dict[str, Any]:
         """Train one epoch and evaluate; return its line of metrics.jsonl.
 
-        Raises NotFiniteError when the run diverges: the layer, epoch and step are named, and nothing was moved by
-        that step.
+        Raises NotFiniteError when the run diverges, naming layer, epoch and step; that step moved nothing.
         """
         start = time.perf_counter()
         counts = tally.products(self.model)
@@ -69,7 +68,12 @@ class Trainer:
             ) from error
         self.epoch += 1
         trained = tally.since(counts, tally.products(self.model))
-        line = {"train_loss": loss, "train_accuracy": accuracy, "products": trained, "max_abs_d": errors.quantiles()}
+        line = {
+            "train_loss": loss,
+            "train_accuracy": accuracy,
+            "products": trained,
+            "max_abs_d": errors.quantiles(),
+        }
         return self.test_line(line, start)
 
     def test_line(self, trained: dict[str, Any] | None = None, start: float | None = None) -> dict[str, Any]:
@@ -77,7 +81,12 @@ class Trainer:
         start = time.perf_counter() if start is None else start
         counts = tally.products(self.model)
         none = [float("nan")] * self.chips
-        untrained = {"train_loss": none, "train_accuracy": none, "products": tally.since(counts, counts), "max_abs_d": {}}
+        untrained = {
+            "train_loss": none,
+            "train_accuracy": none,
+            "products": tally.since(counts, counts),
+            "max_abs_d": {},
+        }
         test_loss, test_accuracy = self.evaluate()
         return {
             "epoch": self.epoch,
@@ -124,7 +133,7 @@ class Trainer:
             out = model(inputs)
             loss = F.cross_entropy(out, labels, reduction="sum")
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             if first == 0:
                 errors.take()
             optimizer.step()

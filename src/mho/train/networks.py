@@ -1,4 +1,4 @@
-"""The networks of `mho train`, fitted to the data, with initial weights that follow from the run's seed alone."""
+"""The networks of `mho train`, fitted to the data, with initial weights from the run's seed alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Shape = tuple[int, int, int]
 def make_network(name: str, shape: Shape, classes: int, *, seed: int = 0) -> nn.Sequential | nn.Module:
     """Return a network for images of `shape`, with logits of `classes` as its outputs.
 
-    name: "fcn", "lenet", or "path/to/file.py:function" for a function of (shape, classes) that returns a module.
+    name: "fcn", "lenet", or "path/to/file.py:function", a function of (shape, classes) that returns a module.
     Raises ConfigError when there is no such network or the images do not fit it.
     """
     maker = NETWORKS.get(name) or _own(name)
@@ -30,7 +30,9 @@ def make_network(name: str, shape: Shape, classes: int, *, seed: int = 0) -> nn.
         torch.manual_seed(high << 32 | low)
         network = maker(shape, classes)
     if not isinstance(network, nn.Module):
-        raise ConfigError(f"network {name!r} returned {type(network).__name__}; it must return a torch.nn.Module")
+        raise ConfigError(
+            f"network {name!r} returned {type(network).__name__}; it must return a torch.nn.Module"
+        )
     return network
 
 
@@ -45,13 +47,13 @@ def fcn(shape: Shape, classes: int) -> nn.Sequential:
 
 
 def lenet(shape: Shape, classes: int) -> nn.Sequential:
-    """Return the network of Gokmen, Onen & Haensch 2017: two 5x5 convolutions of 16 and 32 kernels, 128, classes."""
+    """Return the network of Gokmen, Onen & Haensch 2017: convolutions of 16 and 32 5x5 kernels, 128 tanh."""
     channels, *size = shape
     left = [((n - 4) // 2 - 4) // 2 for n in size]
     if min(left) < 1:
         raise ConfigError(
-            f"network 'lenet' was asked for on images of {size[0]}x{size[1]}, but after its two 5x5 convolutions and "
-            "poolings nothing is left of images below 16x16; use --network fcn, or larger images such as --data mnist"
+            f"network 'lenet' was asked for on images of {size[0]}x{size[1]}, but its two 5x5 convolutions "
+            "and poolings need at least 16x16; use --network fcn, or larger images such as --data mnist"
         )
     return _named(
         conv1=nn.Conv2d(channels, 16, 5), tanh1=nn.Tanh(), pool1=nn.MaxPool2d(2),
@@ -74,7 +76,8 @@ def _own(name: str) -> Callable[[Shape, int], nn.Module]:
     where, colon, attribute = name.rpartition(":")
     if not colon or not where.endswith(".py"):
         raise ConfigError(
-            f"there is no network {name!r}; {nearest(name, NETWORKS)}; a network of your own is path/to/file.py:function"
+            f"there is no network {name!r}; {nearest(name, NETWORKS)}; "
+            "a network of your own is path/to/file.py:function"
         )
     path = Path(where).expanduser().resolve()
     spec = importlib.util.spec_from_file_location(f"mho_network_file_{path.stem}", path)
@@ -84,8 +87,10 @@ def _own(name: str) -> Callable[[Shape, int], nn.Module]:
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # a user's file may raise anything
-        raise ConfigError(f"network {name!r}: running {path} raised {type(error).__name__}: {error}") from error
+        raise ConfigError(
+            f"network {name!r}: running {path} raised {type(error).__name__}: {error}"
+        ) from error
     maker = getattr(module, attribute, None)
     if not callable(maker):
         raise ConfigError(f"network {name!r}: {path} has no function {attribute}(shape, classes)")
-    return maker  # type: ignore[no-any-return]
+    return maker

@@ -1,4 +1,4 @@
-"""In which order a run sees its training samples: it follows from the seed and the epoch, so it never needs saving."""
+"""In which order a run sees its samples: it follows from seed and epoch, so it never needs saving."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from mho.random import make_key, permutation
 
 
 class Order:
-    """The order of `samples` training samples in every epoch, for all chips or, with vary=("order",), for each."""
+    """The order of the training samples in every epoch: of all chips or, with vary=("order",), of each."""
 
     def __init__(self, config: RunConfig, samples: int) -> None:
         self.samples, self.batch = samples, config.batch_size
         own = "order" in config.vary
-        self.keys = [make_key(config.seed, chip, "data", "order") for chip in (config.chip_ids if own else (0,))]
+        self.keys = [
+            make_key(config.seed, chip, "data", "order") for chip in (config.chip_ids if own else (0,))
+        ]
 
     @property
     def steps(self) -> int:

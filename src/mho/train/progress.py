@@ -47,8 +47,8 @@ class Lines(Silent):
         """Print how an epoch ended."""
         self.write(
             f"epoch {line['epoch']}/{self.epochs}  loss {_mean(line['train_loss']):.4f}  "
-            f"accuracy {_mean(line['train_accuracy']):.2f} %  test accuracy {_mean(line['test_accuracy']):.2f} %  "
-            f"{line['seconds']:.1f} s"
+            f"accuracy {_mean(line['train_accuracy']):.2f} %  "
+            f"test accuracy {_mean(line['test_accuracy']):.2f} %  {line['seconds']:.1f} s"
         )
 
     def write(self, text: str) -> None:
@@ -57,7 +57,7 @@ class Lines(Silent):
 
 
 class Bar(Lines):
-    """A line per epoch, and below them a bar with epoch, running loss and accuracy, and the time left in the run."""
+    """A line per epoch, and below them a bar: epoch, running loss and accuracy, time left in the run."""
 
     def __init__(self, console: Console) -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -65,7 +65,8 @@ class Bar(Lines):
         super().__init__()
         self.progress = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[state]}"),
-            TimeRemainingColumn(), TextColumn("left"), console=console, transient=True, speed_estimate_period=20.0,
+            TimeRemainingColumn(), TextColumn("left"),
+            console=console, transient=True, speed_estimate_period=20.0,
         )  # fmt: skip
         self.task = self.progress.add_task("preparing", total=None, state="")
         self.progress.start()
@@ -79,7 +80,11 @@ class Bar(Lines):
         """Show where the run starts."""
         self.epochs, self.steps, self.done = epochs, steps, done
         self.progress.reset(
-            self.task, total=epochs * steps, completed=done * steps, description=self._where(), state="first step"
+            self.task,
+            total=epochs * steps,
+            completed=done * steps,
+            description=self._where(),
+            state="first step",
         )
 
     def update(self, steps: int, loss: float, accuracy: float) -> None:
@@ -107,7 +112,7 @@ class Bar(Lines):
 
 
 def reporter(progress: bool | str) -> Silent:
-    """Return what shows a run: True for a bar on a terminal and lines elsewhere, "plain" for lines, False for nothing."""
+    """Return what shows a run: True: a bar on a terminal, lines elsewhere; "plain": lines; False: nothing."""
     if not progress:
         return Silent()
     if progress == "plain" or not sys.stdout.isatty():

@@ -26,8 +26,8 @@ from mho.train.summary import summarize
 class Result:
     """A finished run.
 
-    test_accuracy: percent, one per chip, after the last epoch. metrics: the lines of metrics.jsonl. summary: what
-    summary.json holds. model: on its chips. folder: the run directory, or None.
+    test_accuracy: percent, one per chip, after the last epoch. metrics: the lines of metrics.jsonl. summary:
+    what summary.json holds. model: on its chips. folder: the run directory, or None.
     """
 
     test_accuracy: list[float]
@@ -43,13 +43,13 @@ def train(
 ) -> Result:  # fmt: skip
     """Train a network on simulated analog chips as a configuration says, and return how it went.
 
-    out: a run directory to make (it must be empty); without one nothing is written. resume: a run directory to go on
-    with, from its last complete epoch to the same bytes as if it had never stopped; `config` may then be left out, or
-    differ from the saved one in epochs and threads. progress: a bar on a terminal and lines elsewhere, "plain" for
-    lines, False for nothing. data: used instead of loading `config.data`.
+    out: a run directory to make (it must be empty); without one nothing is written. resume: a run directory
+    to go on with, from its last complete epoch to the same bytes as if it had never stopped; `config` may then
+    be left out, or differ from the saved one in epochs and threads. progress: a bar on a terminal and lines
+    elsewhere, "plain" for lines, False for nothing. data: used instead of loading `config.data`.
 
-    Raises ConfigError for settings that cannot be, DataError, CheckpointError for a run directory that cannot be
-    resumed, NotFiniteError when the run diverges; what was saved before is kept whole.
+    Raises ConfigError for settings that cannot be, DataError, CheckpointError for a run directory that cannot
+    be resumed, NotFiniteError when the run diverges; what was saved before is kept whole.
     """
     folder = None
     if resume is not None:
@@ -109,8 +109,8 @@ def _warn_of_threads(lines: list[dict[str, Any]]) -> None:
     before, now = lines[-1].get("threads") if lines else None, torch.get_num_threads()
     if before not in (None, now):
         warnings.warn(
-            f"this run was on {before} torch threads and goes on with {now}, so its bytes may differ from those of a run "
-            f"that was never stopped; threads = {before} avoids that",
+            f"this run was on {before} torch threads and goes on with {now}, so its bytes may differ from "
+            f"those of a run that was never stopped; threads = {before} avoids that",
             stacklevel=4,
         )
 

@@ -15,7 +15,7 @@ from mho.version import __version__
 
 
 def summarize(trainer: Trainer, lines: list[dict[str, Any]], setup: float) -> dict[str, Any]:
-    """Return the summary of a run from the metrics of its epochs; `setup` is the time before the first, in seconds."""
+    """Return the summary of a run from the metrics of its epochs; `setup`: seconds before the first."""
     config, last = trainer.config, lines[-1]
     accuracy = last["test_accuracy"]
     return {

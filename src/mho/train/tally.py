@@ -29,11 +29,11 @@ def pulses(model: nn.Module) -> dict[str, list[int]]:
 
 
 def _total(layer: AnalogLayer) -> list[int]:
-    return torch.stack([tile.totals for tile in layer.analog_tiles()]).sum(0).tolist()  # type: ignore[no-any-return]
+    return torch.stack([tile.totals for tile in layer.analog_tiles()]).sum(0).tolist()
 
 
 def products(model: nn.Module) -> dict[str, dict[str, int]]:
-    """Return the analog products so far: reads and, of those, repeats by bound management, of all chips together."""
+    """Return the analog products of all chips so far: reads and, of those, repeats by bound management."""
     found = {}
     for name, layer in analog_layers(model):
         counts = dict.fromkeys(("forward_reads", "forward_repeats", "backward_reads", "backward_repeats"), 0)
@@ -52,7 +52,7 @@ def since(before: dict[str, dict[str, int]], after: dict[str, dict[str, int]]) -
 
 
 def devices(model: nn.Module) -> dict[str, dict[str, Any]]:
-    """Return, by layer, the share of weights clipped at the start (per chip) and of folded device draws (by name)."""
+    """Return by layer the share of weights clipped at the start (per chip) and of folded draws (by name)."""
     found: dict[str, dict[str, Any]] = {}
     for name, layer in analog_layers(model):
         tiles = layer.analog_tiles()
