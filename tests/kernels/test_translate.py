@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kernels import bad_laws
 from mho.devices import absolute, maximum, minimum, ops, where
 from mho.errors import LawError
-from mho.kernels.build import _LAW_PRIMITIVES, _shared, compile_source, template
+from mho.kernels.build import _shared, compile_source, template
 from mho.kernels.translate import law_source
 
 BAD = [f for n, f in vars(bad_laws).items() if inspect.isfunction(f) and f.__module__ == bad_laws.__name__]
@@ -138,7 +138,7 @@ GOOD = [
 
 def compiled(functions):
     """Return Numba functions of laws, from one kernel file."""
-    text = template("prelude") + _shared() + _LAW_PRIMITIVES
+    text = template("prelude") + _shared() + "\n\n" + template("primitives")
     for number, function in enumerate(functions):
         text += "\n\n" + law_source(function, f"law_{number}").replace("helper_", f"helper_{number}_")
     module = compile_source(text, "test_laws")
@@ -180,6 +180,16 @@ def test_variables_may_have_the_names_of_primitives():
 
     (kernel,) = compiled([law])
     assert kernel(np.float32(0.5), True, np.float32(0), np.float32(2), np.float32(3)) == pytest.approx(1.75)
+
+
+def test_division_by_zero_is_infinite_as_in_numpy():
+    def law(w, up, xi):
+        return w / xi
+
+    (kernel,) = compiled([law])
+    one, zero = np.float32(1), np.float32(0)
+    assert [float(kernel(v, True, zero)) for v in (one, -one)] == [float("inf"), -float("inf")]
+    assert np.isnan(kernel(zero, True, zero))
 
 
 def test_a_helper_called_twice_is_taken_along_once():
@@ -228,7 +238,7 @@ def test_translated_expressions_equal_numpy_bit_for_bit(tmp_path_factory, expres
     exec(compile(path.read_text(), str(path), "exec"), scope)
     scope["law"].__module__ = "expression"
     text = law_source(scope["law"], "law").replace("@compiled\n", "")
-    kernel = {name: getattr(ops, name) for name in ops.OPS} | {"f32": np.float32}
+    kernel = {name: getattr(ops, name) for name in ops.OPS} | {"f32": np.float32, "divide": np.divide}
     exec(text, kernel)
     a, b = np.float32(w), np.float32(xi)
     with np.errstate(all="ignore"):

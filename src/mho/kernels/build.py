@@ -1,4 +1,4 @@
-"""Write kernel source files into the cache and import them: one file per law and template, named by a hash of all."""
+"""Write kernel source files into the cache and import them: one per law and template, named by a hash of all."""
 
 from __future__ import annotations
 
@@ -18,60 +18,6 @@ from mho.folders import cache_folder, write_text
 from mho.kernels.translate import law_source
 from mho.random import shared_source
 
-_LAW_PRIMITIVES = '''
-@compiled
-def where(condition, yes, no):
-    return yes if condition else no
-
-
-@compiled
-def minimum(a, b):
-    return b if b < a else a
-
-
-@compiled
-def maximum(a, b):
-    return b if b > a else a
-
-
-@compiled
-def absolute(x):
-    return abs(x)
-
-
-@compiled
-def sqrt(x):
-    return sqrt32(x)
-
-
-@compiled
-def floor(x):
-    return floor32(x)
-
-
-@compiled
-def log(x):
-    return log32(x)
-
-
-@compiled
-def exp(x):
-    return exp32(x)
-
-
-@compiled
-def power(base, exponent):
-    safe = base if base > f32(1e-37) else f32(1e-37)
-    return f32(0.0) if base < f32(1e-37) else exp32(f32(exponent * log32(safe)))
-
-
-@compiled
-def tanh(x):
-    e = exp32(f32(f32(-2.0) * abs(x)))
-    t = f32(f32(f32(1.0) - e) / f32(f32(1.0) + e))
-    return t if x >= f32(0.0) else f32(-t)
-'''
-
 
 def template(name: str) -> str:
     """Return the text of a kernel template."""
@@ -81,7 +27,7 @@ def template(name: str) -> str:
 @lru_cache(maxsize=1)
 def _shared() -> str:
     text = shared_source().replace("def ", "@compiled\ndef ")
-    return "\ncompiled = njit(nogil=True)\n\n" + text
+    return "\ncompiled = njit(nogil=True, error_model=\"numpy\")\n\n" + text
 
 
 @lru_cache(maxsize=1)
@@ -92,7 +38,8 @@ def _versions() -> str:
     from mho.version import __version__
 
     threads = os.environ.get("NUMBA_CPU_NAME", "") + os.environ.get("NUMBA_OPT", "")
-    return " ".join((__version__, numba.__version__, llvmlite.__version__, sys.version, platform.processor(), threads))
+    versions = (__version__, numba.__version__, llvmlite.__version__, sys.version)
+    return " ".join((*versions, platform.processor(), threads))
 
 
 def compile_source(text: str, label: str) -> ModuleType:
@@ -123,7 +70,8 @@ def _load(path: Path) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -145,7 +93,7 @@ def _indent(lines: list[str], by: int) -> str:
 
 
 def pulse_source(device: type[Device], per_cell: tuple[bool, ...]) -> str:
-    """Return the source of the pulse kernel of a law; `per_cell` says which of its arrays differ between cells."""
+    """Return the source of the pulse kernel of a law; `per_cell` says which of its arrays differ by cell."""
     names, states = law_arguments(device), tuple(device.state)
     bind = [f"p_{n} = floats(a[{30 + i}], big)" for i, n in enumerate(names)]
     bind += [f"s_{n} = floats(a[{30 + len(names) + i}], big)" for i, n in enumerate(states)]
@@ -159,7 +107,7 @@ def pulse_source(device: type[Device], per_cell: tuple[bool, ...]) -> str:
         apply = [f"state[i] = f32({call})"]
     body = template("pulse").replace("$bind", _indent(bind, 4)).replace("$apply", _indent(apply, 32))
     law = law_source(device.pulse, "law_pulse")
-    return template("prelude") + _shared() + _LAW_PRIMITIVES + "\n\n" + law + "\n\n" + body
+    return template("prelude") + _shared() + "\n\n" + template("primitives") + "\n\n" + law + "\n\n" + body
 
 
 @lru_cache(maxsize=256)

@@ -136,7 +136,9 @@ class _Translator(ast.NodeTransformer):
         return self.visit(ast.copy_location(ast.Assign([node.target], value), node))
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        """Write small whole powers as products and other powers as calls."""
+        """Write small whole powers as products, and other powers and quotients as calls."""
+        if isinstance(node.op, ast.Div):
+            return ast.Call(_load("divide"), [self.visit(node.left), self.visit(node.right)], [])
         if not isinstance(node.op, ast.Pow):
             return super().generic_visit(node)
         exponent = node.right
@@ -146,7 +148,7 @@ class _Translator(ast.NodeTransformer):
             for _ in range((2, 3, 4).index(exponent.value) + 1):
                 product = ast.BinOp(product, ast.Mult(), base)
             return product
-        return ast.Call(ast.Name("power", ast.Load()), [self.visit(node.left), self.visit(exponent)], [])
+        return ast.Call(_load("power"), [self.visit(node.left), self.visit(exponent)], [])
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """Rename local names; replace a global number by its value."""
@@ -170,7 +172,7 @@ class _Translator(ast.NodeTransformer):
             known = None
         if known is None:
             known = self.helper(node, target)
-        return ast.Call(ast.Name(known, ast.Load()), arguments, [])
+        return ast.Call(_load(known), arguments, [])
 
     def helper(self, node: ast.AST, target: Any) -> str:
         """Translate a plain Python function that the law calls, and return its kernel name."""
@@ -215,7 +217,11 @@ def _own(name: str) -> str:
 
 
 def _single(value: float) -> ast.AST:
-    return ast.Call(ast.Name("f32", ast.Load()), [ast.Constant(value)], [])
+    return ast.Call(_load("f32"), [ast.Constant(value)], [])
+
+
+def _load(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
 
 
 def _is_docstring(statement: ast.stmt) -> bool:
