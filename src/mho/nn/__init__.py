@@ -1,5 +1,6 @@
 """Layers on analog tiles, and conversion of torch models to them and back."""
 
+from mho.nn.backend import set_backend
 from mho.nn.chips import chip_loss, per_chip, spread
 from mho.nn.conv import AnalogConv1d, AnalogConv2d, AnalogConv3d
 from mho.nn.convert import convert_to_analog, convert_to_digital, summary
@@ -10,5 +11,5 @@ from mho.nn.parameter import AnalogParameter
 
 __all__ = [
     "AnalogConv1d", "AnalogConv2d", "AnalogConv3d", "AnalogLayer", "AnalogLinear", "AnalogParameter", "ChipDropout",
-    "PerChip", "chip_loss", "convert_to_analog", "convert_to_digital", "per_chip", "spread", "summary",
+    "PerChip", "chip_loss", "convert_to_analog", "convert_to_digital", "per_chip", "set_backend", "spread", "summary",
 ]  # fmt: skip

@@ -61,6 +61,7 @@ class Tile(nn.Module):
         self.update_keys = torch.stack([draw.keys(p) for p in PURPOSES], dim=1).contiguous()
         self.role_keys = {role: draw.keys(f"product {role}") for role in ROLES}
         self.device_keys = [tuple(int(v) & 0xFFFFFFFF for v in pair) for pair in self.update_keys[:, 4]]
+        self.backend = "auto"
         self.steps = 0
         self.calls = dict.fromkeys(ROLES, 0)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mho.errors import NotFiniteError
-from mho.kernels import cpu
+from mho.kernels.backend import backend
 from mho.kernels.cells import Samples, Scheme
 from mho.random import check_counter, philox
 from mho.tiles.tile import Tile
@@ -23,7 +24,7 @@ class Prepared:
     tile: Tile
     samples: Samples
     scheme: Scheme
-    rates: cpu.Rates | None
+    rates: Any
 
 
 def prepare_update(
@@ -45,7 +46,7 @@ def prepare_update(
             if not bool(torch.isfinite(values).all()):
                 raise NotFiniteError(f"{name} holds NaN or infinity")
         return Prepared(tile, samples, scheme, None)
-    rates = cpu.rates(samples, scheme)
+    rates = backend(tile.backend).rates(samples, scheme)
     for name, fine in (("input x", rates.x_finite), ("error d", rates.d_finite)):
         if not fine:
             raise NotFiniteError(f"{name} holds NaN or infinity")
@@ -57,7 +58,8 @@ def apply_update_(step: Prepared) -> None:
     if step.rates is None:
         _ideal_update_(step.tile, step.samples)
         return
-    cpu.pulse_update_(step.tile.cells(), step.samples, step.scheme, step.rates, choose_devices(step))
+    move = backend(step.tile.backend).pulse_update_
+    move(step.tile.cells(), step.samples, step.scheme, step.rates, choose_devices(step))
 
 
 def choose_devices(step: Prepared) -> Tensor | None:

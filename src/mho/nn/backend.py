@@ -1,0 +1,21 @@
+"""Choose the code that moves a model's devices."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from mho.kernels.backend import backend
+from mho.nn.layer import AnalogLayer
+
+
+def set_backend(model: nn.Module, name: str) -> nn.Module:
+    """Let a model's pulses run on a backend: "auto", "cpu", or "reference" (slow, obvious NumPy: the oracle).
+
+    Every backend gives the same pulses from the same seed. Raises ConfigError for one that cannot run here.
+    """
+    backend(name)
+    for layer in model.modules():
+        if isinstance(layer, AnalogLayer):
+            for tile in layer.analog_tiles():
+                tile.backend = name
+    return model
