@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from mho.config import RunConfig
 from mho.data import Dataset
 from mho.errors import NotFiniteError
-from mho.nn import convert_to_analog, per_chip, spread
+from mho.nn import convert_to_analog, per_chip, spread, set_backend
 from mho.optim import AnalogSGD
 from mho.train import tally
 from mho.train.networks import make_network
@@ -42,6 +42,7 @@ class Trainer:
         self.model = convert_to_analog(
             network, config.analog, chips=config.chip_ids, seed=config.seed, vary=config.vary, inplace=True
         )
+        set_backend(self.model, config.backend)
         self.optimizer = AnalogSGD(self.model.parameters(), lr=self.rate(0))
         self.order = Order(config, len(self.data.train_labels))
         self.epoch = self.step = 0
