@@ -207,6 +207,9 @@ def _analog(module: nn.Module, name: str, plan: _Plan) -> AnalogLayer:
     keeps_bias = made.array_bias or made.bias is not None
     made.set_weights(torch.stack(weights), torch.stack(biases) if keeps_bias else None)  # type: ignore[arg-type]
     made.train(module.training)
+    made.pulses.requires_grad_(module.weight.requires_grad)  # type: ignore[operator, union-attr]
+    if made.bias is not None:
+        made.bias.requires_grad_(module.bias.requires_grad)  # type: ignore[union-attr]
     clipped = max(made.clipped)
     note = f"{len(made.analog_tiles())} tile(s)" + (f", {100 * clipped:.2g} % of the weights clipped" if clipped else "")
     if bias and not keeps_bias:

@@ -35,16 +35,22 @@ class AnalogParameter(torch.nn.Parameter):
             self.layer.pending.clear()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AnalogParameter:
-        made = AnalogParameter(memo.get(id(self.layer)))
+        made = _unlinked(self.requires_grad, self.grad is not None)
+        made.layer = memo.get(id(self.layer))
         memo[id(self)] = made
         return made
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return (_unlinked, ())
+        return (_unlinked, (self.requires_grad, self.grad is not None))
 
     def __repr__(self) -> str:
         return f"AnalogParameter of {getattr(self.layer, 'name', 'no layer yet')}"
 
 
-def _unlinked() -> AnalogParameter:
-    return AnalogParameter(None)
+def _unlinked(requires_grad: bool, has_grad: bool) -> AnalogParameter:
+    """Return a parameter whose layer is set later, by the layer's `__setstate__`."""
+    made = AnalogParameter(None)
+    made.requires_grad_(requires_grad)
+    if has_grad:  # so that zero_grad forgets what the copied layer holds
+        made.grad = torch.empty(0)
+    return made
