@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from mho.config import RunConfig
 from mho.data import Dataset
 from mho.errors import NotFiniteError
-from mho.nn import convert_to_analog, per_chip, spread, set_backend
+from mho.nn import convert_to_analog, per_chip, set_backend, spread
 from mho.optim import AnalogSGD
 from mho.train import tally
 from mho.train.networks import make_network
