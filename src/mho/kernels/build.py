@@ -1,4 +1,4 @@
-"""Write kernel source files into the cache and import them: one per law and template, named by a hash of all."""
+"""Write kernel source files into the cache and import them: one per law and template, named by a hash."""
 
 from __future__ import annotations
 

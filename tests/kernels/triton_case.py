@@ -1,0 +1,53 @@
+"""Run tiny updates by Triton's interpreter and compare with the reference; run as a script by test_triton."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kernels.cases import check_equal, make_cells, make_samples, updated
+from kernels.laws import Everything, Tiring
+from mho.devices import ConstantStep, LinearStep, SoftBounds
+from mho.kernels import reference, triton
+from mho.kernels.cells import Scheme
+
+OPTIONS = {"counts": True, "frozen": True, "write_noise": 0.05, "visible": True}
+CASES = [
+    (SoftBounds(dw_min=0.01), (2, 2, 3, 4), Scheme(bl=4, one_device="random"), OPTIONS, 2),
+    (SoftBounds(dw_min=0.01), (1, 1, 3, 4), Scheme(bl=64, managed=False, balanced=False), {}, 1),
+    (ConstantStep(dw_min=0.01), (1, 1, 3, 4), Scheme(bl=7, deterministic=True), {"counts": True}, 1),
+    (LinearStep(dw_min=0.01, gamma_up=0.4, gamma_down=0.6), (1, 1, 3, 4), Scheme(bl=4), {}, 1),
+    (Tiring(), (1, 2, 3, 4), Scheme(bl=4), {"counts": True}, 1),
+    (Everything(), (1, 1, 3, 4), Scheme(bl=4), {"counts": True}, 1),
+]
+
+
+def main() -> None:
+    for device, shape, scheme, options, batch in CASES:
+        cells = make_cells(device, shape, **options)
+        samples = make_samples(shape[0], batch, *shape[2:], gain=10.0, bias=batch == 2)
+        mine, exact = triton.rates(samples, scheme), reference.rates(samples, scheme)
+        for one, other in (
+            (mine.length, exact.length),
+            (mine.x_rate, exact.x_rate),
+            (mine.d_rate, exact.d_rate),
+        ):
+            np.testing.assert_array_equal(one, other)
+        words = [w.numpy().view(np.uint64) for w in triton.trains(samples, scheme, mine)]
+        for chip in range(shape[0]):
+            for vector in range(batch):
+                for word, train in zip(
+                    words, reference.trains(samples, scheme, exact, chip, vector), strict=True
+                ):
+                    slots = np.arange(train.shape[1], dtype=np.uint64)
+                    bits = (word[chip, vector][:, None] >> slots) & np.uint64(1)
+                    np.testing.assert_array_equal(bits.astype(bool), train)
+        after = updated(cells, samples, scheme, triton)
+        assert after.totals.min() > 0
+        check_equal(
+            after, updated(cells, samples, scheme, reference), atol=2e-6 if device == Everything() else 0
+        )
+        print(type(device).__name__, "equal", flush=True)
+
+
+if __name__ == "__main__":
+    main()
