@@ -83,12 +83,12 @@ class AnalogConv(AnalogLayer):
         if any(self.padding):
             mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
             x = F.pad(x, self.padding, mode=mode)
-        scale = self.grids[0].scale
+        scale = self.grid_list[0].scale
         out = _ConvProduct.apply(x, self.pulses, self)
         if scale is None:
             out = out[0]
         else:
-            scales = torch.cat([g.scale for g in self.grids], dim=2).transpose(0, 1)
+            scales = torch.cat([g.scale for g in self.grid_list], dim=2).transpose(0, 1)
             out = (out.unflatten(1, (len(self.chips), -1)) * scales[:, :, None, None]).sum(0).flatten(0, 1)
         if self.bias is not None:
             out = (out.unflatten(0, (len(self.chips), -1)) + self.bias[:, None, None]).flatten(0, 1)
@@ -117,7 +117,7 @@ class AnalogConv(AnalogLayer):
         located = self.patches_of(last)
         count = located[0].start.numel()
         outputs = []
-        for g, (grid, patches) in enumerate(zip(self.grids, located, strict=True)):
+        for g, (grid, patches) in enumerate(zip(self.grid_list, located, strict=True)):
             pieces = []
             for b0, b1 in self.blocks(batch, count * patches.offset.numel()):
                 taken = patches.take(x[:, b0:b1].reshape(-1, x.shape[2]))
@@ -144,7 +144,7 @@ class AnalogConv(AnalogLayer):
         chips, count = len(self.chips), located[0].start.numel()
         batch = d.shape[1] // chips
         total = torch.zeros(chips, batch, size)
-        for g, (grid, patches) in enumerate(zip(self.grids, located, strict=True)):
+        for g, (grid, patches) in enumerate(zip(self.grid_list, located, strict=True)):
             mine = self._group(d, g).view(d.shape[0], chips, batch, count, -1)
             for b0, b1 in self.blocks(batch, count * patches.offset.numel()):
                 part = mine[:, :, b0:b1].reshape(d.shape[0], chips, (b1 - b0) * count, -1)
@@ -171,7 +171,7 @@ class AnalogConv(AnalogLayer):
         for x, d, located, _ in self.pending:  # type: ignore[misc]
             count = located[0].start.numel()
             batch = x.shape[1]
-            for g, (grid, patches) in enumerate(zip(self.grids, located, strict=True)):
+            for g, (grid, patches) in enumerate(zip(self.grid_list, located, strict=True)):
                 mine = self._group(d, g).view(d.shape[0], chips, batch, count, -1)
                 for b0, b1 in self.blocks(batch, count * patches.offset.numel()):
                     vectors = patches.take(x[:, b0:b1].reshape(-1, x.shape[2])).view(chips, (b1 - b0) * count, -1)
@@ -217,7 +217,7 @@ class _ConvProduct(torch.autograd.Function):
         flat, last = layer.locate_input(x.detach().float())
         ctx.layer, ctx.last, ctx.shape = layer, last, x.shape
         ctx.located = layer.patches_of(last)
-        ctx.calls = [grid.next_calls() for grid in layer.grids]
+        ctx.calls = [grid.next_calls() for grid in layer.grid_list]
         ctx.save_for_backward(flat)
         try:
             return layer.product(flat, last, ctx.calls)

@@ -54,6 +54,7 @@ class AnalogLayer(nn.Module):
             )
             for g in range(groups)
         )  # fmt: skip
+        self.grid_list = tuple(self.grids)
         self.pulses = AnalogParameter(self)
         self.pending: list[tuple[Tensor, Tensor]] = []
         self.clipped: list[float] = [0.0] * len(self.chips)

@@ -39,7 +39,7 @@ class AnalogLinear(AnalogLayer):
         rows = x.shape[0] if x.dim() > 1 else 1
         self.chip_batch(rows)
         parts = _LinearProduct.apply(x.reshape(len(self.chips), -1, self.in_features), self.pulses, self)
-        scale = self.grids[0].scale
+        scale = self.grid_list[0].scale
         if scale is None:
             out = parts[0]
         else:
@@ -54,7 +54,7 @@ class AnalogLinear(AnalogLayer):
         first = 0
         for x, d in self.pending:
             try:
-                prepared += self.grids[0].prepare(x, d, lr, first)
+                prepared += self.grid_list[0].prepare(x, d, lr, first)
             except NotFiniteError as error:
                 raise self.refuse(error, "update") from None
             first += x.shape[1]
@@ -69,10 +69,10 @@ class _LinearProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, pulses: Tensor, layer: AnalogLinear) -> Tensor:
         x = x.detach().float().contiguous()
-        ctx.layer, ctx.calls = layer, layer.grids[0].next_calls()
+        ctx.layer, ctx.calls = layer, layer.grid_list[0].next_calls()
         ctx.save_for_backward(x)
         try:
-            return layer.grids[0](x, calls=ctx.calls)  # type: ignore[no-any-return]
+            return layer.grid_list[0](x, calls=ctx.calls)  # type: ignore[no-any-return]
         except NotFiniteError as error:
             raise layer.refuse(error, "forward") from None
 
@@ -84,7 +84,7 @@ class _LinearProduct(torch.autograd.Function):
         back = None
         if ctx.needs_input_grad[0]:
             try:
-                back = layer.grids[0].back(d, calls=ctx.calls)
+                back = layer.grid_list[0].back(d, calls=ctx.calls)
             except NotFiniteError as error:
                 raise layer.refuse(error, "backward") from None
         if not ctx.needs_input_grad[1]:
