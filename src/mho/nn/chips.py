@@ -31,6 +31,11 @@ def chip_loss(loss: Callable[[Tensor, Tensor], Tensor], out: Tensor, y: Tensor, 
     all chips (then give `chips`). A mean over chips would divide the learning rate by their number.
     """
     n = chips if chips is not None else max(1, out.shape[0] // max(1, y.shape[0]))
+    if y.shape[0] not in (out.shape[0], out.shape[0] // n):
+        raise ShapeError(
+            f"{out.shape[0]} outputs of {n} chip(s) need {out.shape[0] // n} targets, or {out.shape[0]} for all chips, "
+            f"found {y.shape[0]}; repeat inputs with mho.spread(x, chips) and give the targets of one batch"
+        )
     outputs = per_chip(out, n)
     targets = per_chip(y, n) if y.shape[0] == out.shape[0] and n > 1 else y.unsqueeze(0).expand(n, *y.shape)
     return torch.stack([loss(o, t) for o, t in zip(outputs, targets, strict=True)]).sum()

@@ -67,9 +67,11 @@ class TileDraw:
             return xi
         xi *= np.abs(mean) * d2d + std
         xi += np.abs(mean)
-        if not any(numbers(s.mean)):
-            return xi
-        xi = self.folded(xi, s.name)
+        signed = (mean != 0).reshape(-1)  # a quantity around 0 has no side to be folded to
+        if signed.all():
+            xi = self.folded(xi, s.name)
+        elif signed.any():
+            xi[signed] = self.folded(xi[signed], s.name)
         if (mean < 0).any():
-            xi *= np.sign(mean)
+            xi *= np.where(mean < 0, np.float32(-1), np.float32(1))
         return xi

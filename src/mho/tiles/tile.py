@@ -110,6 +110,7 @@ class Tile(nn.Module):
         self.register_buffer("write_sigma", sigma)
         combined = full[1] > 1 or self.gains.tolist() != [1.0]
         self.register_buffer("combined", torch.zeros(full[0], *full[2:]) if combined else None)
+        self.show_()
 
     @property
     def visible(self) -> Tensor:
@@ -167,10 +168,10 @@ class Tile(nn.Module):
         self.show_()
         return clipped
 
-    def show_(self) -> None:
-        """Recompute what a product sees from the states."""
+    def show_(self, written: Tensor | None = None) -> None:
+        """Recompute what a product sees from the states, and the write noise that they carry (none, if not given)."""
         if self.apparent is not None:
-            self.apparent.copy_(self.state)
+            self.apparent.copy_(self.state if written is None else self.state + written)
         if self.combined is not None:
             shown = self.apparent if self.apparent is not None else self.state
             self.combined.copy_((shown * self.gains.view(1, -1, 1, 1)).sum(1))
@@ -179,16 +180,26 @@ class Tile(nn.Module):
         """Let one update pass: devices with a leak decay towards their reset value; count the step."""
         self.steps += 1
         if self.leaks:
+            written = self.apparent - self.state if self.apparent is not None else None
             leak_(self.state, self.keep, self.reset)
             if self.frozen is not None:
                 self.state.copy_(torch.where(self.frozen.bool(), self.fixed, self.state))
-            self.show_()
+            self.show_(written)
 
     def next_call(self, role: str) -> int:
         """Return the number of the coming product of a role, and count it."""
         call = self.calls[role]
         self.calls[role] = call + 1
         return call
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        made = fn(torch.empty(0))
+        if made.dtype != torch.float32:
+            raise ConfigError(
+                f"tile {self.name!r} was asked to hold {made.dtype}, but devices are float32: kernels draw and move them "
+                "in single precision. Convert the model to analog last, or cast its digital layers one by one"
+            )
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)  # type: ignore[no-untyped-call]
