@@ -1,0 +1,20 @@
+"""The studies there are."""
+
+from mho.errors import ConfigError, nearest
+from mho.studies import gokmen_2016, gokmen_2017
+from mho.studies.base import Study
+
+ROWS = (gokmen_2016.STUDY, gokmen_2017.STUDY)
+
+
+def studies() -> tuple[Study, ...]:
+    """Return all studies."""
+    return ROWS
+
+
+def study(name: str) -> Study:
+    """Return the study of this name; raise ConfigError with the nearest names when there is none."""
+    for row in ROWS:
+        if row.name == name:
+            return row
+    raise ConfigError(f"there is no study {name!r}; {nearest(name, [row.name for row in ROWS])}")

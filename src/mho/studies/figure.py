@@ -1,0 +1,101 @@
+"""The figure of a study: test error per epoch of every case, and the ladder of final errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any
+
+from mho.folders import replacing
+from mho.studies.base import Study
+from mho.studies.outcome import Outcome
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FLOOR = 0.1
+"""The smallest test error that a logarithmic axis shows, in percent."""
+
+
+def draw(study: Study, outcomes: Sequence[Outcome], folder: Path) -> None:
+    """Write figure.png and figure.svg."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with rc_context({"font.size": 9, "svg.hashsalt": study.name, "svg.fonttype": "none"}):
+        figure = Figure(figsize=(9.6, 0.32 * max(8, len(outcomes)) + 1.5), layout="constrained")
+        FigureCanvasAgg(figure)
+        curves, ladder = figure.subplots(1, 2, width_ratios=(1, 1.1))
+        colours = _colours(len(outcomes))
+        _curves(curves, outcomes, colours)
+        _ladder(ladder, study, outcomes, colours)
+        run = outcomes[0].config
+        chips = f"mean and standard deviation of {run.n_chips} chips" if run.n_chips > 1 else "1 chip"
+        figure.suptitle(
+            f"{study.name}: {study.network} on {run.data}, batch {run.batch_size}, {chips}", fontsize=10
+        )
+        with replacing(folder / "figure.png") as temporary:
+            figure.savefig(temporary, format="png", dpi=130)
+        with replacing(folder / "figure.svg") as temporary:
+            figure.savefig(temporary, format="svg", metadata={"Date": None})
+
+
+def _colours(n: int) -> list[Any]:
+    """Return black for the baseline, then a colour for each rung."""
+    from matplotlib import colormaps
+
+    return ["black", *(colormaps["turbo"](0.06 + 0.88 * k / max(1, n - 2)) for k in range(n - 1))]
+
+
+def _curves(axes: Axes, outcomes: Sequence[Outcome], colours: Sequence[Any]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    for outcome, colour in zip(outcomes, colours, strict=True):
+        epochs = [line["epoch"] for line in outcome.lines]
+        errors = [[max(FLOOR, 100.0 - a) for a in line["test_accuracy"]] for line in outcome.lines]
+        means = [fmean(e) for e in errors]
+        marker = "o" if len(epochs) <= 3 else None
+        axes.plot(epochs, means, color=colour, marker=marker, markersize=3, linewidth=1.3)
+        low, high = [min(e) for e in errors], [max(e) for e in errors]
+        axes.fill_between(epochs, low, high, color=colour, alpha=0.13, linewidth=0)
+    axes.set(yscale="log", xlabel="epoch (colours as on the right)", ylabel="test error (%); band: all chips")
+    _percent(axes.yaxis)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.25, which="both", linewidth=0.5)
+
+
+def _ladder(axes: Axes, study: Study, outcomes: Sequence[Outcome], colours: Sequence[Any]) -> None:
+    for place, (outcome, colour) in enumerate(zip(outcomes, colours, strict=True)):
+        errors = [max(FLOOR, 100.0 - a) for a in outcome.accuracy]
+        spread = stdev(errors) if len(errors) > 1 else 0.0
+        # A bar that would reach below the floor cannot be drawn on a logarithmic axis.
+        down = min(spread, fmean(errors) - FLOOR)
+        axes.errorbar(
+            fmean(errors), place, xerr=[[down], [spread]], fmt="o", color=colour, capsize=3, markersize=5
+        )
+        axes.plot(errors, [place] * len(errors), "|", color=colour, alpha=0.6, markersize=7)
+        known = [100.0 - r.value for r in study.known(outcome.case, outcome.config)[0] if r.value is not None]
+        axes.plot(known, [place] * len(known), "D", mfc="none", color="grey", markersize=6)
+        number = (f"{fmean(errors):.2f}", (fmean(errors), place), (0, 6))
+        axes.annotate(*number, textcoords="offset points", fontsize=7.5, ha="center")
+    names = [o.case.name + (" (diverged)" if o.diverged else "") for o in outcomes]
+    axes.set_yticks(range(len(outcomes)), names)
+    axes.set(xscale="log", xlabel="final test error (%)")
+    axes.invert_yaxis()
+    axes.margins(y=0.12)
+    if any(r.value is not None for o in outcomes for r in study.known(o.case, o.config)[0]):
+        axes.plot([], [], "D", mfc="none", color="grey", label="published (see table)")
+        axes.legend(fontsize=7.5, loc="lower right", frameon=False)
+    _percent(axes.xaxis)
+    axes.grid(alpha=0.25, axis="x", which="both", linewidth=0.5)
+
+
+def _percent(axis: Any) -> None:
+    """Label a logarithmic axis with plain numbers, also between powers of ten."""
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
+    axis.set_major_formatter(ScalarFormatter())
+    axis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,115 @@
+"""The results of a study: rows for programs, a table and the set-up in words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from mho.config import RunConfig
+from mho.periphery import Periphery
+from mho.studies.base import Reference, Study
+from mho.studies.outcome import Outcome
+
+ACCURACY, POINTS = "% test accuracy", "points of test accuracy"
+
+
+def rows(study: Study, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Return the rows of results.json: accuracies, then known distances from the baseline."""
+    found = [_row(o.case.name, o.accuracy, study.known(o.case, o.config)[0], ACCURACY) for o in outcomes]
+    for o in outcomes:
+        gap, known = penalty(study, outcomes, o), study.known(o.case, o.config)[1]
+        if known and gap is not None:
+            found.append(_row(f"{o.case.name}, over the baseline", gap, known, POINTS))
+    return found
+
+
+def _row(case: str, values: Sequence[float], references: Sequence[Reference], unit: str) -> dict[str, Any]:
+    return {
+        "case": case,
+        "ours": round(fmean(values), 4),
+        "std": round(stdev(values), 4) if len(values) > 1 else 0.0,
+        "chips": len(values),
+        "paper": next((r.value for r in references if r.value is not None), None),
+        "provenance": "; ".join(str(r) for r in references),
+        "unit": unit,
+    }
+
+
+def penalty(study: Study, outcomes: Sequence[Outcome], outcome: Outcome) -> list[float] | None:
+    """Return the points above the baseline, chip by chip: chip k starts from the same weights everywhere."""
+    base = next((o for o in outcomes if o.case == study.baseline), None)
+    if base is None or base is outcome or len(base.accuracy) != len(outcome.accuracy):
+        return None
+    return [ours - digital for ours, digital in zip(outcome.accuracy, base.accuracy, strict=True)]
+
+
+def table(study: Study, outcomes: Sequence[Outcome]) -> str:
+    """Return the results as a Markdown table."""
+    heads = (
+        "case",
+        "what is new",
+        "test accuracy (%)",
+        "test error (%)",
+        "over the baseline (points)",
+        "known",
+    )
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for o in outcomes:
+        gap = penalty(study, outcomes, o)
+        spread = f" ± {o.std:.2f}" if len(o.accuracy) > 1 else ""
+        cells = (
+            o.case.name + (" (diverged)" if o.diverged else ""),
+            o.case.about,
+            f"{o.mean:.2f}{spread}",
+            f"{100 - o.mean:.2f}",
+            "" if gap is None else _signed(gap),
+            "; ".join(str(r) for known in study.known(o.case, o.config) for r in known),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _signed(gap: Sequence[float]) -> str:
+    spread = f" ± {stdev(gap):.2f}" if len(gap) > 1 else ""
+    return f"{fmean(gap):+.2f}{spread}".replace("-", "−")
+
+
+def setup(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
+    """Return what all cases share, in sentences: without it no number of a study means anything."""
+    run = outcomes[0].config
+    images = "all" if run.train_images is None else f"the first {run.train_images:,}"
+    falls = f", times {run.lr_schedule.factor:g} after epochs {', '.join(map(str, run.lr_schedule.epochs))}"
+    chips = f"{run.n_chips} chips" if run.n_chips > 1 else "1 chip"
+    own = {"init": "initial weights", "order": "order of the data"}
+    differ = ", ".join(["devices", "noise", *(own[v] for v in run.vary)])
+    return [
+        f"Network {run.network} on {run.data}: {images} training and all test images, {run.epochs} epochs.",
+        f"Batch {run.batch_size}, loss summed over the batch, learning rate {run.lr}"
+        f"{falls if run.lr_schedule.epochs else ', constant'}.",
+        f"Seed {run.seed}, {chips}; spreads are standard deviations over chips, which differ in {differ} "
+        "(baseline: initial weights only). Differences from the baseline are taken chip by chip.",
+        "Test accuracy is read after the last epoch, through the periphery of training, with its noise.",
+        *_hardware([o.config for o in outcomes]),
+    ]
+
+
+def _hardware(configs: Sequence[RunConfig]) -> list[str]:
+    """Return the converters, noise and device of the cases that are not ideal."""
+    analog = [c.analog for c in configs if not c.analog.forward.ideal]
+    found = []
+    for side in ("forward", "backward"):
+        texts = dict.fromkeys(_converters(getattr(a, side)) for a in analog)
+        found += [f"{side.capitalize()} products of the analog cases: {' or '.join(texts)}."] if texts else []
+    devices = dict.fromkeys(repr(a.device) for a in analog)
+    return [*found, *(f"Device of the analog cases: `{device}`." for device in devices)]
+
+
+def _converters(side: Periphery) -> str:
+    def bits(n: int | None) -> str:
+        return "exact" if n is None else f"{n} bit"
+
+    return (
+        f"DAC {bits(side.dac_bits)}, ADC {bits(side.adc_bits)}, output noise {side.output_noise:g}, "
+        f"output bound {side.output_bound}"
+    )
