@@ -6,8 +6,8 @@ and a 128-bit counter to four 32-bit words. mho's layout:
     key      two words of one Philox block of (seed, chip, purpose) under the key hash(tile name)
     counter  (cell, vector within the step, draw / 4, step), each 32 bits; word `draw % 4` of the block is the draw
 
-The functions between the two markers are written in casts and primitives only (`u32`, `u64`, `i32`, `f32`,
-`float_bits`, `bits_float`, `select`, `sqrt32`), so their source is also the Numba and the Triton source
+The functions between the two markers are written in casts and primitives only (`u32`, `i32`, `f32`,
+`float_bits`, `bits_float`, `mulhi`, `select`, `sqrt32`), so their source is also the Numba and the Triton source
 (`mho.kernels.translate`). Every float operation in them is rounded once and none is fused: results are equal
 bit for bit wherever IEEE arithmetic is. They work on NumPy arrays here, which is the reference.
 """
@@ -56,6 +56,11 @@ def bits_float(x: Any) -> Any:
     return np.ascontiguousarray(x).view(np.float32)
 
 
+def mulhi(a: Any, b: Any) -> Any:
+    """Return the high 32 bits of the product of two unsigned 32-bit numbers."""
+    return u32((u64(a) * u64(b)) >> np.uint64(32))
+
+
 def select(condition: Any, yes: Any, no: Any) -> Any:
     """Return `yes` where the condition holds, else `no`."""
     return np.where(condition, yes, no)
@@ -72,12 +77,13 @@ def sqrt32(x: Any) -> Any:
 def philox(k0, k1, c0, c1, c2, c3):  # type: ignore[no-untyped-def]
     """Return the four words of one Philox4x32-7 block."""
     for _ in range(7):
-        p0 = u64(u32(0xD2511F53)) * u64(c0)
-        p1 = u64(u32(0xCD9E8D57)) * u64(c2)
-        c0 = u32(u32(p1 >> u64(32)) ^ c1 ^ k0)
-        c1 = u32(p1)
-        c2 = u32(u32(p0 >> u64(32)) ^ c3 ^ k1)
-        c3 = u32(p0)
+        low0 = u32(u32(0xD2511F53) * c0)
+        low1 = u32(u32(0xCD9E8D57) * c2)
+        high0 = mulhi(u32(0xD2511F53), c0)
+        c0 = u32(mulhi(u32(0xCD9E8D57), c2) ^ c1 ^ k0)
+        c1 = low1
+        c2 = u32(high0 ^ c3 ^ k1)
+        c3 = low0
         k0 = u32(k0 + u32(0x9E3779B9))
         k1 = u32(k1 + u32(0xBB67AE85))
     return c0, c1, c2, c3
