@@ -11,10 +11,11 @@ import typer
 from mho.cli import study, training
 from mho.cli.listing import device_app, presets
 from mho.cli.reporting import report
+from mho.cli.stopped import Stopped
 from mho.errors import MhoError
 from mho.version import __version__
 
-INTERRUPTED = 130
+INTERRUPTED, STOPPED = 130, "stopped by Ctrl-C"
 USAGE_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 app = typer.Typer(
@@ -58,13 +59,13 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; an error becomes a message on stderr."""
     try:
         code = app(arguments, prog_name="mho", standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("stopped by Ctrl-C", INTERRUPTED)
     except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()
         text = "; ".join([reason(error), *getattr(error, "__notes__", [])])
         return _fail(text, getattr(error, "exit_code", 1))
+    if code == INTERRUPTED:  # typer turns Ctrl-C into this exit code
+        return _fail(STOPPED, INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
@@ -81,6 +82,8 @@ def reason(error: BaseException) -> str:
         return f"{text} (see mho --help)" if text else ""  # without arguments the help was shown instead
     if isinstance(error, MhoError):
         return str(error)
+    if isinstance(error, (Stopped, typer.Abort)):
+        return f"{STOPPED}; {error}" if str(error) else STOPPED
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"

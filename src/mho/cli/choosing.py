@@ -42,7 +42,7 @@ def _is_file(start: str) -> bool:
 
 
 def resumed(folder: Path, changes: dict[str, Any], others: list[Any]) -> RunConfig | None:
-    """Return the configuration to resume with, None for the saved one; raise ConfigError for other settings."""
+    """Return the configuration to resume with, or None for the saved one; refuse other options."""
     found = [f"--{name.replace('_', '-')}" for name in changes if name not in WITH_RESUME]
     found += [str(other) for other in others if other is not None]
     config = folder / "config.toml"

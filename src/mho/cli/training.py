@@ -84,4 +84,4 @@ def train(
         config = resumed(resume, changes, [start, out, *(settings or [])])
     else:
         config = begun(start, changes, settings or [])
-    raise typer.Exit(work(config, out or resume, resume=resume is not None, plain=plain))
+    work(config, out or resume, resume=resume is not None, plain=plain)

@@ -7,12 +7,13 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from mho.cli.stopped import Stopped
 from mho.config import RunConfig, load
 from mho.errors import CheckpointError, ConfigError
 
 
-def work(config: RunConfig | None, folder: Path | None, *, resume: bool, plain: bool) -> int:
-    """Train, print the accuracy as the last line, and return the exit code; errors say what is kept."""
+def work(config: RunConfig | None, folder: Path | None, *, resume: bool, plain: bool) -> None:
+    """Train and print the accuracy as the last line; errors say what is kept, and Ctrl-C raises Stopped."""
     from mho.train import train
     from mho.train.folder import new_folder
 
@@ -25,8 +26,7 @@ def work(config: RunConfig | None, folder: Path | None, *, resume: bool, plain: 
             warnings.showwarning = _one_line
             result = train(config, progress="plain" if plain else True, **places)
     except KeyboardInterrupt:
-        print(f"mho: stopped by Ctrl-C; {kept(folder)}", file=sys.stderr, flush=True)
-        return 130
+        raise Stopped(kept(folder)) from None
     except (ConfigError, CheckpointError):
         raise
     except Exception as error:
@@ -35,7 +35,6 @@ def work(config: RunConfig | None, folder: Path | None, *, resume: bool, plain: 
         raise
     print(f"report: {folder / 'report.html'}")
     print(accuracy_line(result.test_accuracy))
-    return 0
 
 
 def accuracy_line(accuracy: list[float]) -> str:

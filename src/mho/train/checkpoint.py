@@ -33,7 +33,8 @@ CURE = "restore it from a copy, or start the run again with mho train DIR/config
 def save_checkpoint(folder: Path, model: nn.Module, state: dict[str, Any]) -> None:
     """Write the tensors of a model with a `state`, which holds at least `epoch`, `step` and `metrics`."""
     header, data = _split(render_tensors(_apart(model.state_dict())))
-    state = {"format": FORMAT, **state, "sha256": hashlib.sha256(data).hexdigest()}
+    state = {"format": FORMAT, **state}
+    state["sha256"] = _checksum(header, state, data)
     head = json.dumps({"__metadata__": {KEY: json.dumps(state)}, **header}, separators=(",", ":")).encode()
     head += b" " * (-len(head) % 8)
     with replacing(folder / MODEL) as temporary, temporary.open("wb") as file:
@@ -42,6 +43,14 @@ def save_checkpoint(folder: Path, model: nn.Module, state: dict[str, Any]) -> No
         file.flush()
         os.fsync(file.fileno())
     write_text(folder / STATE, json.dumps(state, indent=1) + "\n")
+
+
+def _checksum(header: dict[str, Any], state: dict[str, Any], data: memoryview) -> str:
+    """Return the SHA-256 of all that a checkpoint says: names and shapes, state, numbers."""
+    said = json.dumps([header, {k: v for k, v in state.items() if k != "sha256"}], sort_keys=True)
+    digest = hashlib.sha256(said.encode())
+    digest.update(data)
+    return digest.hexdigest()
 
 
 def _split(file: bytes) -> tuple[dict[str, Any], memoryview]:
@@ -85,8 +94,8 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | 
         raise CheckpointError(f"{path} cannot be read: {error.strerror}; {CURE}") from error
     try:
         header, data = _split(file)
-        state = _checked(json.loads(header["__metadata__"][KEY]))
-        if hashlib.sha256(data).hexdigest() != state["sha256"]:
+        state = _checked(json.loads(header.pop("__metadata__")[KEY]))
+        if _checksum(header, state, data) != state["sha256"]:
             raise ValueError("its checksum is wrong")
         tensors = parse_tensors(file)
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -123,23 +132,34 @@ def load_tensors(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
     Raises CheckpointError naming the layers where they do not fit, before any is changed.
     """
     own = model.state_dict()
-    problems = [f"{name} is not in the checkpoint" for name in own if name not in tensors]
-    problems += [f"{name} is in the checkpoint only" for name in tensors if name not in own]
-    for name in sorted(own.keys() & tensors.keys()):
-        ours, theirs = own[name], tensors[name]
-        if ours.shape != theirs.shape:
-            problems.append(f"{name} has shape {tuple(theirs.shape)}, expected {tuple(ours.shape)}")
-        elif name.rpartition(".")[2].startswith(DRAWN) and not _close(ours, theirs):
-            problems.append(
-                f"{name} holds other devices than the seed and the device of the configuration give"
-            )
+    problems: dict[str, list[str]] = {}
+    for name in sorted(own.keys() | tensors.keys(), key=lambda n: (not n.endswith("state"), n)):
+        if wrong := _misfit(name, own.get(name), tensors.get(name)):
+            layer = name.partition(".grids.")[0] if ".grids." in name else name.rpartition(".")[0]
+            problems.setdefault(layer, []).append(f"{name} {wrong}")
     if problems:
-        more = f"; and {len(problems) - 4} more" if len(problems) > 4 else ""
+        told = [
+            texts[0] + (f", and {len(texts) - 1} more" if texts[1:] else "") for texts in problems.values()
+        ]
         raise CheckpointError(
-            f"the checkpoint in {path} does not fit the configuration: {'; '.join(problems[:4])}{more}. Put "
-            "config.toml back to what it was, or start a new run: mho train DIR/config.toml --out NEW"
+            f"the checkpoint in {path} does not fit the configuration in the layers {', '.join(problems)}: "
+            f"{'; '.join(told)}. Put config.toml back to what it was, or start a new run: "
+            "mho train DIR/config.toml --out NEW"
         )
     model.load_state_dict(tensors)
+
+
+def _misfit(name: str, ours: Tensor | None, theirs: Tensor | None) -> str:
+    """Return why a tensor of a checkpoint cannot take the place of the model's, or nothing if it can."""
+    if theirs is None:
+        return "is not in the checkpoint"
+    if ours is None:
+        return "is in the checkpoint only"
+    if ours.shape != theirs.shape:
+        return f"has shape {tuple(theirs.shape)}, expected {tuple(ours.shape)}"
+    if name.rpartition(".")[2].startswith(DRAWN) and not _close(ours, theirs):
+        return "holds other devices than the seed and the device of the configuration give"
+    return ""
 
 
 def _close(a: Tensor, b: Tensor) -> bool:

@@ -84,7 +84,7 @@ class Bar(Lines):
             total=epochs * steps,
             completed=done * steps,
             description=self._where(),
-            state="first step",
+            state="compiling kernels where they are new",
         )
 
     def update(self, steps: int, loss: float, accuracy: float) -> None:

@@ -44,8 +44,8 @@ def train(
     """Train a network on simulated analog chips as a configuration says, and return how it went.
 
     out: a run directory to make (it must be empty); without one nothing is written. resume: a run directory
-    to go on with, from its last complete epoch to the same bytes as if it had never stopped; `config` may then
-    be left out, or differ from the saved one in epochs and threads. progress: a bar on a terminal and lines
+    to go on with, from its last complete epoch to the same bytes as if it had never stopped; `config` may be
+    left out, or differ from the saved one in epochs and threads. progress: a bar on a terminal and lines
     elsewhere, "plain" for lines, False for nothing. data: used instead of loading `config.data`.
 
     Raises ConfigError for settings that cannot be, DataError, CheckpointError for a run directory that cannot
