@@ -37,6 +37,11 @@ class AnalogOptimizer(Optimizer):
             groups.append({**{k: v for k, v in group.items() if k != "params"}, "params": plain})
         if not any(g["params"] for g in groups):
             return None
+        if any(isinstance(g["lr"], (list, tuple)) for g in groups):
+            raise ConfigError(
+                f"lr is a list over chips, but {getattr(digital, '__name__', digital)} takes one rate for all digital "
+                "parameters; give one number, or use mho.optim.AnalogSGD"
+            )
         return digital(groups, lr=self.defaults["lr"], **options)
 
     @torch.no_grad()
@@ -56,11 +61,19 @@ class AnalogOptimizer(Optimizer):
         self._step_digital()
         return loss
 
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of digital parameters, and the x and d that analog layers keep."""
+        super().zero_grad(set_to_none)
+        for group in self.param_groups:
+            for p in group["params"]:
+                if isinstance(p, AnalogParameter):
+                    p.grad = None
+
     def _step_digital(self) -> None:
         if self.digital is None:
             return
         for group, inner in zip(self.param_groups, self.digital.param_groups, strict=True):
-            inner["lr"] = group["lr"]
+            inner.update({k: v for k, v in group.items() if k != "params"})
         self.digital.step()
 
     def state_dict(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ MAPPINGS = [
 
 
 def check_mean(changes, expected, alarm=1e-3):
-    """Fail unless the mean over chips is as expected: two-sided, false-alarm rate `alarm` over all weights."""
+    """Fail unless the mean over chips is as expected, two-sided, `alarm` the false-alarm rate for all."""
     changes, expected = changes.double().numpy(), expected.double().numpy()
     chips = changes.shape[0]
     error = changes.std(axis=0, ddof=1) / chips**0.5

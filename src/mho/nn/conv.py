@@ -19,6 +19,8 @@ from mho.update.apply import Prepared, apply_update_
 PATCH_ELEMENTS = 1 << 24
 """Elements of unfolded patches held at a time (64 MiB); larger steps are unfolded image by image."""
 
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
 Size = int | Sequence[int]
 
 
@@ -45,6 +47,13 @@ class AnalogConv(AnalogLayer):
         super().__init__((out_channels, fan_in), groups, bias, config, name=name, seed=seed, chips=chips)
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel
         self.window = Window(kernel, self._each(stride, "stride"), dilation)
+        if padding_mode not in PADDING_MODES:
+            raise ConfigError(f"padding_mode is one of {', '.join(PADDING_MODES)}, found {padding_mode!r}")
+        if padding == "same" and max(self.window.stride) > 1:
+            raise ConfigError(
+                f"padding = 'same' and stride = {stride}: an output as large as the input has stride 1; give the padding "
+                "as a number"
+            )
         self.padding_mode = padding_mode
         self.asked_padding = padding
         self.padding = self._padding(padding)
@@ -108,7 +117,7 @@ class AnalogConv(AnalogLayer):
     def blocks(self, batch: int, per_image: int) -> Iterator[tuple[int, int]]:
         """Return ranges of images whose patches are held at a time."""
         many = max(1, PATCH_ELEMENTS // max(1, per_image * len(self.chips)))
-        for first in range(0, batch, many):
+        for first in range(0, max(1, batch), many):  # an empty batch is one empty block
             yield first, min(first + many, batch)
 
     def product(self, x: Tensor, last: bool, calls: list[list[int]]) -> Tensor:
@@ -121,10 +130,10 @@ class AnalogConv(AnalogLayer):
             pieces = []
             for b0, b1 in self.blocks(batch, count * patches.offset.numel()):
                 taken = patches.take(x[:, b0:b1].reshape(-1, x.shape[2]))
-                vectors = taken.view(chips, (b1 - b0) * count, -1)
+                vectors = taken.view(chips, (b1 - b0) * count, patches.offset.numel())
                 pieces.append(grid(vectors, first=b0 * count, calls=calls[g]))
             out = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
-            outputs.append(out.view(out.shape[0], chips * batch, count, -1))
+            outputs.append(out.view(out.shape[0], chips * batch, count, self.out_size // self.groups))
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=3)
 
     def patches_of(self, last: bool) -> list[Patches]:
@@ -137,7 +146,7 @@ class AnalogConv(AnalogLayer):
         flat = x.permute(0, 2, 3, 1) if last else x.contiguous()
         self.patches(x, last)
         self._shape = tuple(x.shape[1:])
-        return flat.reshape(len(self.chips), -1, flat[0].numel()), last
+        return flat.reshape(len(self.chips), -1, int(np.prod(x.shape[1:]))), last
 
     def errors(self, d: Tensor, located: list[Patches], calls: list[list[int]], size: int) -> Tensor:
         """Return the errors at the flat padded input (chips * batch, size) for d (parts, chips * batch, positions, out)."""
@@ -145,11 +154,11 @@ class AnalogConv(AnalogLayer):
         batch = d.shape[1] // chips
         total = torch.zeros(chips, batch, size)
         for g, (grid, patches) in enumerate(zip(self.grid_list, located, strict=True)):
-            mine = self._group(d, g).view(d.shape[0], chips, batch, count, -1)
+            mine = self._group(d, g).view(d.shape[0], chips, batch, count, self.out_size // self.groups)
             for b0, b1 in self.blocks(batch, count * patches.offset.numel()):
-                part = mine[:, :, b0:b1].reshape(d.shape[0], chips, (b1 - b0) * count, -1)
+                part = mine[:, :, b0:b1].reshape(d.shape[0], chips, (b1 - b0) * count, mine.shape[-1])
                 back = grid.back(part, first=b0 * count, calls=calls[g])
-                total[:, b0:b1] += patches.put(back.view(chips * (b1 - b0), count, -1)).view(chips, b1 - b0, size)
+                total[:, b0:b1] += patches.put(back.view(chips * (b1 - b0), count, back.shape[-1])).view(chips, b1 - b0, size)
         return total.view(chips * batch, size)
 
     def _group(self, d: Tensor, g: int) -> Tensor:
@@ -172,10 +181,10 @@ class AnalogConv(AnalogLayer):
             count = located[0].start.numel()
             batch = x.shape[1]
             for g, (grid, patches) in enumerate(zip(self.grid_list, located, strict=True)):
-                mine = self._group(d, g).view(d.shape[0], chips, batch, count, -1)
+                mine = self._group(d, g).view(d.shape[0], chips, batch, count, self.out_size // self.groups)
                 for b0, b1 in self.blocks(batch, count * patches.offset.numel()):
-                    vectors = patches.take(x[:, b0:b1].reshape(-1, x.shape[2])).view(chips, (b1 - b0) * count, -1)
-                    part = mine[:, :, b0:b1].reshape(d.shape[0], chips, (b1 - b0) * count, -1)
+                    vectors = patches.take(x[:, b0:b1].reshape(-1, x.shape[2])).view(chips, (b1 - b0) * count, patches.offset.numel())
+                    part = mine[:, :, b0:b1].reshape(d.shape[0], chips, (b1 - b0) * count, mine.shape[-1])
                     for step in grid.prepare(vectors, part, lr, passed + b0 * count):
                         apply_update_(step)
             passed += batch * count

@@ -21,9 +21,7 @@ from mho.random import make_key
 CONVOLUTIONS: dict[type[nn.Module], type[AnalogConv]] = {
     nn.Conv1d: AnalogConv1d, nn.Conv2d: AnalogConv2d, nn.Conv3d: AnalogConv3d,
 }  # fmt: skip
-DROPOUTS: dict[type[nn.Module], bool] = {
-    nn.Dropout: False, nn.Dropout1d: True, nn.Dropout2d: True, nn.Dropout3d: True,
-}  # fmt: skip
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def convert_to_analog(
     """Return the model with its Linear and Conv layers on analog tiles, on `chips` chips.
 
     config: an `AnalogConfig`, whose `layers` may differ by name pattern. exclude: name patterns (`"*.head"`) of layers
-    that stay digital. trained: map max abs(W) of every tile to the device's bound by a digital scale, unless the
+    that stay digital, with all that is in them. trained: map max abs(W) of every tile to the device's bound by a digital scale, unless the
     config sets one. vary=("init",): every chip starts from its own initial weights. With more than one chip, digital
     layers with parameters are copied per chip and the batch is chip-major (`mho.spread`). `mho.summary(model)` tells
     what became of every layer. Raises ConversionError naming the layers that cannot be converted or copied; the model
@@ -117,7 +115,10 @@ def _check_ties(model: nn.Module, plan: _Plan) -> None:
 
 
 def _excluded(name: str, plan: _Plan) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in plan.exclude)
+    """Return whether a pattern matches a layer, or a module that it is part of."""
+    parts = name.split(".")
+    names = [".".join(parts[: i + 1]) for i in range(len(parts))]
+    return any(fnmatchcase(n, pattern) for pattern in plan.exclude for n in names)
 
 
 def _convert(module: nn.Module, name: str, plan: _Plan) -> nn.Module:
@@ -146,7 +147,7 @@ def _leaf(module: nn.Module, name: str, plan: _Plan) -> nn.Module | None:
     if kind in DROPOUTS and not _excluded(name, plan):
         plan.rows.append((name, kind.__name__, "ChipDropout", "draws from the run's seed"))
         p = float(module.p)  # type: ignore[arg-type]
-        return ChipDropout(p, DROPOUTS[kind], name=name, seed=plan.seed, chips=plan.chips)
+        return ChipDropout(p, kind, name=name, seed=plan.seed, chips=plan.chips).train(module.training)
     own = list(module.parameters(recurse=False)) + list(module.buffers(recurse=False))
     if not own:
         return None
@@ -238,16 +239,17 @@ def _digital(module: nn.Module, chip: int, done: dict[int, nn.Module]) -> nn.Mod
     if id(module) in done:
         return done[id(module)]
     if isinstance(module, AnalogLayer):
-        made = _plain(module, chip)
+        made = _plain(module, chip).train(module.training)
     elif isinstance(module, PerChip):
         made = module.copies[chip]
+        for p in made.parameters():
+            del p.chip_index
     elif isinstance(module, ChipDropout):
-        made = (nn.Dropout2d if module.channels else nn.Dropout)(module.p)
+        made = module.kind(module.p).train(module.training)
     else:
         made = module
         for key, child in _children(module):
             setattr(module, key, _digital(child, chip, done))
-    made.train(module.training)
     done[id(module)] = made
     return made
 

@@ -25,14 +25,21 @@ COPIED = (
 class PerChip(nn.Module):
     """A digital layer with its own copy per chip; each sees the chip's own part of the chip-major batch."""
 
-    def __init__(self, layer: nn.Module, chips: int, again: Callable[[int, nn.Module], None] | None = None) -> None:
+    def __init__(
+        self, layer: nn.Module, chips: int, again: Callable[[int, nn.Module], None] | None = None
+    ) -> None:
         super().__init__()
         self.copies = nn.ModuleList(copy.deepcopy(layer) for _ in range(chips))
         for k, one in enumerate(self.copies):
             if again is not None:
                 again(k, one)
-            for p in one.parameters():
-                p.chip_index = k  # type: ignore[attr-defined]
+        self.train(layer.training)
+        self.register_load_state_dict_post_hook(_number)  # type: ignore[no-untyped-call]
+        _number(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        _number(self)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return the copies' outputs, chip-major."""
@@ -41,15 +48,24 @@ class PerChip(nn.Module):
         return torch.cat([one(*part) for one, part in zip(self.copies, parts, strict=True)])
 
 
+def _number(layer: PerChip, _: object = None) -> None:
+    """Note on every parameter whose chip it is: copying a parameter, or loading one in its place, drops such notes."""
+    for k, one in enumerate(layer.copies):
+        for p in one.parameters():
+            p.chip_index = k  # type: ignore[attr-defined]
+
+
 class ChipDropout(nn.Module):
     """Dropout whose masks are drawn from (seed, chip, layer, call), so that runs repeat and chips do not interact.
 
-    `channels`: whole channels are dropped, as `torch.nn.Dropout2d` does.
+    `kind`: `torch.nn.Dropout`, or `torch.nn.Dropout1d`, `2d` or `3d`, which drop whole channels.
     """
 
-    def __init__(self, p: float, channels: bool, *, name: str, seed: int, chips: tuple[int, ...]) -> None:
+    def __init__(
+        self, p: float, kind: type[nn.Module], *, name: str, seed: int, chips: tuple[int, ...]
+    ) -> None:
         super().__init__()
-        self.p, self.channels, self.calls = p, channels, 0
+        self.p, self.kind, self.channels, self.calls = p, kind, kind is not nn.Dropout, 0
         words = [make_key(seed, chip, name, "dropout") for chip in chips]
         self.keys = torch.from_numpy(np.array(words, np.uint32).view(np.int32))
 
@@ -63,7 +79,11 @@ class ChipDropout(nn.Module):
 
         n = self.keys.shape[0]
         shape = x.shape[:2] if self.channels else x.shape
-        z = normals(self.keys, (n, *per_chip(x, n).shape[1 : 1 + len(shape)]), check_counter("dropout call", self.calls))
+        z = normals(
+            self.keys,
+            (n, *per_chip(x, n).shape[1 : 1 + len(shape)]),
+            check_counter("dropout call", self.calls),
+        )
         self.calls += 1
         mask = (z < float(ndtri(1 - self.p))).view(*shape, *(1,) * (x.dim() - len(shape)))
         return x * mask / (1 - self.p)

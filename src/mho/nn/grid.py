@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +15,10 @@ from mho.mapping.split import even_parts
 from mho.periphery.product import Product, bind, multiply
 from mho.tiles.tile import Tile
 from mho.update.apply import Prepared, prepare_update
+
+
+KEPT_GAINS = 64
+"""Learning rates whose gains a grid keeps: a schedule that changes at every step must not fill the memory."""
 
 
 class Place(NamedTuple):
@@ -138,16 +142,34 @@ class Grid(nn.Module):
 
     def gain(self, lr: object) -> Tensor:
         """Return lr / granularity per chip: pulses (or, for an ideal update, conductance) per unit of x d."""
-        key = tuple(lr) if isinstance(lr, (list, tuple)) else lr
+        key = tuple(map(float, lr)) if isinstance(lr, (list, tuple)) else float(lr)  # type: ignore[arg-type]
         if key not in self._gains:
-            rate = over_chips(key, len(self.chips), "lr").reshape(-1).astype(np.float64)  # type: ignore[arg-type]
-            total = 1.0
+            rate = over_chips(key, len(self.chips), "lr").reshape(-1).astype(np.float64)
+            if len(self._gains) == KEPT_GAINS:
+                self._gains.clear()
             if self.config.update.trains == "ideal":
                 unit = np.full(len(self.chips), float(self.tile_list[0].gains.sum()))
             else:
                 unit = self.step_size
             self._gains[key] = torch.from_numpy((rate / unit).astype(np.float32))
         return self._gains[key]
+
+    def _load_from_state_dict(self, *given: Any) -> None:
+        super()._load_from_state_dict(*given)  # type: ignore[no-untyped-call]
+        self._link()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._link()
+
+    def _link(self) -> None:
+        """Set what copying or loading drops: the running means that products use, and the note of a chip axis."""
+        if isinstance(self.scale, nn.Parameter):
+            self.scale.chip_axis = True  # type: ignore[attr-defined]
+        for side, products in (("forward", self.forward_products), ("backward", self.backward_products)):
+            for i, product in enumerate(products):
+                if hasattr(self, f"{side}_running_{i}"):
+                    product.running = getattr(self, f"{side}_running_{i}")
 
     def rest_(self) -> None:
         """Let one update pass on every tile."""

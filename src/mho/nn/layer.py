@@ -158,9 +158,16 @@ class AnalogLayer(nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._link()
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        pulses = self.pulses
+        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[no-untyped-call]
+        self.pulses = pulses  # load_state_dict(assign=True) puts a plain parameter in its place
+        self._link()
+
+    def _link(self) -> None:
+        """Set what copying or loading drops: the way from the pulses to this layer, and the note of a chip axis."""
         self.pulses.layer = self
-        for grid in self.grids:
-            for side, products in (("forward", grid.forward_products), ("backward", grid.backward_products)):
-                for i, product in enumerate(products):
-                    if hasattr(grid, f"{side}_running_{i}"):
-                        product.running = getattr(grid, f"{side}_running_{i}")
+        if self.bias is not None:
+            self.bias.chip_axis = True  # type: ignore[attr-defined]
