@@ -26,10 +26,13 @@ _entries: dict[Any, Any] = {}
 
 
 def workspace(name: str, size: int) -> Tensor:
-    """Return a byte buffer of this thread of at least `size` bytes, kept between calls."""
+    """Return a byte buffer of this thread of at least `size` bytes, kept between calls.
+
+    64 bytes more may be read and written: kernels copy short lists by 16 words at once.
+    """
     held: dict[str, Tensor] = _local.__dict__.setdefault("buffers", {})
     buffer = held.get(name)
-    if buffer is None or buffer.numel() < size:
+    if buffer is None or buffer.numel() < size + 64:
         buffer = held[name] = torch.empty(max(size, 4096) + 64, dtype=torch.uint8)
     return buffer
 
