@@ -134,7 +134,10 @@ class Device(_Declared):
 
     def granularity(self, chips: int = 1) -> np.ndarray:
         """Return mean abs(step) at w = 0 for each chip, shape (chips,), from the law without any spread or noise."""
-        cells = {k: np.asarray(v, np.float32) for k, v in self.cells(MeanDraw(chips)).items()}
+        drawn = self.cells(MeanDraw(chips))
+        cells = {
+            k: over_chips(v, chips, k) if isinstance(v, tuple) else np.asarray(v, np.float32) for k, v in drawn.items()
+        }
         names = law_arguments(type(self))
         zero = np.zeros((chips, 1, 1, 1), np.float32)
         steps = []

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mho.devices.base import Device, law_arguments
+from mho.devices.base import Device, law_arguments, over_chips
 from mho.devices.spread import numbers
 from mho.errors import CheckpointError, ConfigError, NotFiniteError, ShapeError
 from mho.kernels.cells import PURPOSES, Cells
@@ -82,9 +82,8 @@ class Tile(nn.Module):
         frozen = None
         if faults is not None and (any(numbers(faults.dead)) or any(numbers(faults.stuck))):
             chance = _uniform(draw.xi("faults"))
-            chips = full[0]
-            dead = np.broadcast_to(np.asarray(numbers(faults.dead)), (chips,)).reshape(-1, 1, 1, 1)
-            stuck = np.broadcast_to(np.asarray(numbers(faults.stuck)), (chips,)).reshape(-1, 1, 1, 1)
+            dead = over_chips(faults.dead, full[0], "faults.dead")
+            stuck = over_chips(faults.stuck, full[0], "faults.stuck")
             frozen = torch.from_numpy((chance < dead + stuck).astype(np.uint8))
             value = faults.range * (2 * _uniform(draw.xi("stuck value")) - 1)
             fixed = np.where(chance < dead, 0.0, value) * frozen.numpy()
@@ -105,7 +104,7 @@ class Tile(nn.Module):
         self.register_buffer("apparent", self.state.clone() if noisy else None)
         sigma = None
         if noisy:
-            relative = np.broadcast_to(np.asarray(numbers(self.device.write_noise)), (full[0],))
+            relative = over_chips(self.device.write_noise, full[0], "write_noise").reshape(-1)
             sigma = torch.from_numpy((relative * self.device.granularity(full[0])).astype(np.float32))
         self.register_buffer("write_sigma", sigma)
         combined = full[1] > 1 or self.gains.tolist() != [1.0]
@@ -220,7 +219,7 @@ class Tile(nn.Module):
 def _stored(values: Any, full: tuple[int, ...], name: str) -> Tensor:
     """Return a law's argument as (chips,) when devices of a chip share it, else as (chips, devices, rows, columns)."""
     if isinstance(values, tuple):
-        values = np.asarray(values, np.float32).reshape(-1, 1, 1, 1)
+        values = over_chips(values, full[0], name)
     array = np.asarray(values, np.float32)
     array = array.reshape((1,) * (4 - array.ndim) + array.shape)
     if array.shape[0] not in (1, full[0]) or any(a not in (1, b) for a, b in zip(array.shape[1:], full[1:], strict=True)):
