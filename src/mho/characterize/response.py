@@ -22,11 +22,12 @@ UNBOUNDED = 1_000
 
 @dataclass(frozen=True)
 class Response:
-    """What a measurement of many devices would show: `turn` pulses up from the lowest state, then as many down.
+    """What a measurement of many devices would show: `turn` pulses up from the lowest state, then as many
+    down.
 
-    pulses: (points,) pulses before each reading. mean, low, high: (chips, points), over devices; low and high are
-    the 10 % and 90 % quantiles. traces: (chips, 3, points), single devices. States are normalised weights, as read:
-    with write noise.
+    pulses: (points,) pulses before each reading. mean, low, high: (chips, points), over devices; low and
+    high are the 10 % and 90 % quantiles. traces: (chips, 3, points), single devices. States are normalised
+    weights, as read: with write noise.
     """
 
     pulses: np.ndarray
@@ -38,13 +39,18 @@ class Response:
 
 
 def response(
-    device: Device, pulses: int | None = None, devices: int = 200, seed: int = 0, *, chips: tuple[int, ...] = (0,)
+    device: Device,
+    pulses: int | None = None,
+    devices: int = 200,
+    seed: int = 0,
+    *,
+    chips: tuple[int, ...] = (0,),
 ) -> Response:
     """Return the response of `devices` drawn devices per chip to `pulses` up and `pulses` down pulses.
 
-    Device-to-device spread and cycle-to-cycle noise are on, leak and faults are not. Every device is first pulsed
-    down `pulses` times. Without `pulses`: enough to cross the range. The same arguments give the same numbers.
-    Raises ConfigError when `pulses` is below 1 or a list over chips does not fit.
+    Device-to-device spread and cycle-to-cycle noise are on, leak and faults are not. Every device is first
+    pulsed down `pulses` times. Without `pulses`: enough to cross the range. The same arguments give the same
+    numbers. Raises ConfigError when `pulses` is below 1 or a list over chips does not fit.
     """
     if pulses is None:
         pulses = pulses_across(device, len(chips))
@@ -53,7 +59,8 @@ def response(
     sample = Sample(device, devices, seed=seed, chips=chips)
     half = np.unique(np.linspace(0, pulses, POINTS + 1).round().astype(int))
     when = np.concatenate([half, pulses + half[1:]])
-    read, wanted = [], set((when + pulses).tolist())
+    read: list[np.ndarray] = []
+    wanted = set((when + pulses).tolist())
     for n in range(3 * pulses + 1):
         if n in wanted:
             read.append(_reading(sample, len(read)))
@@ -76,20 +83,23 @@ def _reading(sample: Sample, number: int) -> np.ndarray:
 def pulses_across(device: Device, chips: int = 1) -> int:
     """Return how many pulses take most devices from one end of the range to the other.
 
-    1.4 times what the mean device needs from 0 to both ends, an end being where a pulse moves it by less than 5 % of
-    its step at 0; 1000 for a device that does not get there within 20,000 pulses.
+    1.4 times what the mean device needs from 0 to both ends, an end being where a pulse moves it by less
+    than 5 % of its step at 0; 1000 for a device that does not get there within 20,000 pulses.
     """
     ids = tuple(range(chips))
     total = 0
     for up in (True, False):
         sample = Sample(device, chips=ids, mean=True)
         least = SETTLED * device.granularity(chips).reshape(-1, 1)
-        for n in range(1, LONGEST + 1):
-            before = sample.state
-            sample.pulse_(up)
-            if (np.abs(sample.state - before) < least).all():
-                break
-        else:
+        needed = next((n for n in range(1, LONGEST + 1) if (_moved(sample, up) < least).all()), None)
+        if needed is None:
             return UNBOUNDED
-        total += n
+        total += needed
     return max(2, int(1.4 * total))
+
+
+def _moved(sample: Sample, up: bool) -> np.ndarray:
+    """Pulse every device once and return how far it went."""
+    before = sample.state
+    sample.pulse_(up)
+    return np.abs(sample.state - before)

@@ -19,15 +19,23 @@ class Sample:
     """Some devices of every chip; all start at state 0 and take the same pulses.
 
     state: (chips, devices) float64, normalised weights. Drawn per device from (seed, chip), as tiles do; with
-    `mean=True` every chip has one device, the mean device without spread. Leak and faults are left out: this is the
-    law. Raises ConfigError when a device's list over chips does not fit.
+    `mean=True` every chip has one device, the mean device without spread. Leak and faults are left out: this
+    is the law. Raises ConfigError when a device's list over chips does not fit.
     """
 
     def __init__(
-        self, device: Device, devices: int = 1, *, seed: int = 0, chips: tuple[int, ...] = (0,), mean: bool = False
+        self,
+        device: Device,
+        devices: int = 1,
+        *,
+        seed: int = 0,
+        chips: tuple[int, ...] = (0,),
+        mean: bool = False,
     ) -> None:
         if devices < 1 or not chips:
-            raise ConfigError(f"a sample needs at least one device and one chip, found {devices} and {len(chips)}")
+            raise ConfigError(
+                f"a sample needs at least one device and one chip, found {devices} and {len(chips)}"
+            )
         self.device, self.chips = device, chips
         self.count = 1 if mean else devices
         draw = TileDraw(seed, chips, "characterize", (self.count, 1, 1))
@@ -50,7 +58,8 @@ class Sample:
             np.broadcast_shapes(array.shape, (len(self.chips), self.count))
         except ValueError:
             raise ConfigError(
-                f"cells() gives {name} the shape {np.shape(value)}, which does not fit {len(self.chips)} chips with "
+                f"cells() gives {name} the shape {np.shape(value)}, which does not fit {len(self.chips)} "
+                f"chips with "
                 f"{self.count} devices; return an array made by draw(), a number or one number per chip"
             ) from None
         return array

@@ -20,11 +20,11 @@ BALANCED = 1e-6
 class StepSizes:
     """Change of state by one pulse, against the state; cycle-to-cycle noise is left out.
 
-    state: (points,) normalised weights inside the range of the mean device. up, down: (chips, points) of the mean
-    device; down steps are negative. up_band, down_band: (2, chips, points), 10 % and 90 % quantiles over the drawn
-    devices that reach the state. symmetry: (chips,) state at which the mean device's steps are equal in size, NaN
-    where there is none. device_symmetry: (chips, devices) the same for every drawn device. balanced: (chips,)
-    whether the mean device's steps are equal everywhere.
+    state: (points,) normalised weights inside the range of the mean device. up, down: (chips, points) of the
+    mean device; down steps are negative. up_band, down_band: (2, chips, points), 10 % and 90 % quantiles
+    over the drawn devices that reach the state. symmetry: (chips,) state at which the mean device's steps
+    are equal in size, NaN where there is none. device_symmetry: (chips, devices) the same for every drawn
+    device. balanced: (chips,) whether the mean device's steps are equal everywhere.
     """
 
     state: np.ndarray
@@ -38,12 +38,17 @@ class StepSizes:
 
 
 def steps_by_state(
-    device: Device, pulses: int | None = None, devices: int = 200, seed: int = 0, *, chips: tuple[int, ...] = (0,)
+    device: Device,
+    pulses: int | None = None,
+    devices: int = 200,
+    seed: int = 0,
+    *,
+    chips: tuple[int, ...] = (0,),
 ) -> StepSizes:
     """Return the step sizes of the mean device and of `devices` drawn devices per chip.
 
-    `pulses` lead from one end of the range to the other, as in `response`. Extra per-device state keeps its initial
-    value. Raises ConfigError when a list over chips does not fit.
+    `pulses` lead from one end of the range to the other, as in `response`. Extra per-device state keeps its
+    initial value. Raises ConfigError when a list over chips does not fit.
     """
     pulses = pulses_across(device, len(chips)) if pulses is None else pulses
     mean = Sample(device, chips=chips, mean=True)
@@ -77,10 +82,11 @@ def _reach(sample: Sample, pulses: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _steps(sample: Sample, state: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return up steps, down steps and their sum (chips, devices, points), NaN where the device itself does not get.
+    """Return up steps, down steps and their sum (chips, devices, points), NaN where the device itself does
+    not get.
 
-    The sum is NaN, too, where the end of the range cuts a step short: steps that only a wall makes equal are no
-    symmetry point.
+    The sum is NaN, too, where the end of the range cuts a step short: steps that only a wall makes equal are
+    no symmetry point.
     """
     grid = np.broadcast_to(state, (*low.shape, len(state)))
     low, high = low[..., None], high[..., None]
@@ -91,7 +97,7 @@ def _steps(sample: Sample, state: np.ndarray, low: np.ndarray, high: np.ndarray)
 
 
 def _balance(state: np.ndarray, net: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the net step changes sign (chips, devices), NaN for nowhere, and whether it is 0 everywhere."""
+    """Return where the net step changes sign (chips, devices), or NaN, and whether it is 0 everywhere."""
     inside = np.isfinite(net)
     size = np.where(inside, np.abs(up), 0).max(axis=2)
     balanced = (np.where(inside, np.abs(net), 0).max(axis=2) <= BALANCED * size) & inside.any(axis=2)

@@ -14,8 +14,8 @@ from mho.report.figure import BLUE, COLOURS, GREY, ORANGE, RED, Figure
 
 MOST = 4
 """Different devices of a run that are shown."""
-CURVES = 8
-"""Mean responses shown of a device that differs from chip to chip."""
+CURVES = 4
+"""Chips shown of a device that differs from chip to chip."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def devices_used(config: AnalogConfig, layers: list[str]) -> list[Used]:
 
 
 def device_figures(used: Used, number: int, seed: int, chips: tuple[int, ...]) -> list[Figure]:
-    """Return response and steps of one device; all chips where its parameters differ between them, else one."""
+    """Return response and steps of one device: of all chips where its parameters differ, else of one."""
     many = any(length > 1 for _, length in lists_over_chips(used.device, ""))
     ids = chips if many else chips[:1]
     count = 200 if len(ids) == 1 else 64
@@ -47,23 +47,29 @@ def device_figures(used: Used, number: int, seed: int, chips: tuple[int, ...]) -
 
 def _response(r: Response, number: int, chips: tuple[int, ...], devices: int) -> Figure:
     text = (
-        f"{devices} devices drawn with the run's device-to-device spread and cycle-to-cycle noise; leak and faults are "
-        f"left out. They start at their lowest state and get {r.turn} pulses up, then {r.turn} pulses down. "
-        "Band: 10 to 90 % of the devices. Thin lines: single devices."
+        f"{devices} devices drawn with the run's device-to-device spread and cycle-to-cycle noise; leak and "
+        f"faults are left out. They start at their lowest state and get {r.turn} pulses up, then {r.turn} "
+        "down. Band: 10 to 90 % of the devices. Thin lines: single devices."
     )
-    figure = Figure(f"response-{number}", "Response to pulses", text, "pulses", "conductance (normalised units)")
-    figure.band(r.pulses, r.low[0], r.high[0], "10 to 90 % of devices", BLUE)
+    figure = Figure(
+        f"response-{number}", "Response to pulses", text, "pulses", "conductance (normalised units)"
+    )
+    figure.band(r.pulses, r.low[0], r.high[0], BLUE)
     for one in r.traces[0]:
         figure.line(r.pulses, one, colour=GREY, faint=True)
     if len(chips) == 1:
         figure.line(r.pulses, r.mean[0], "mean")
     else:
-        figure.caption += f" Parameters differ between chips: means of some chips; band and thin lines are chip {chips[0]}."
+        figure.caption += (
+            f" Parameters differ between chips: means of some chips; band and thin lines are chip {chips[0]}."
+        )
         for n, k in enumerate(_some(len(chips))):
-            figure.line(r.pulses, r.mean[k], f"mean, chip {chips[k]}", COLOURS[n])
+            figure.line(r.pulses, r.mean[k], f"chip {chips[k]}", COLOURS[n])
     low = float(min(r.low[0].min(), r.traces[0].min()))
     high = float(max(r.high[0].max(), r.traces[0].max()))
-    figure.line([r.turn, r.turn], [low, high], colour=GREY, line={"dash": "dot", "width": 1}, hoverinfo="skip")
+    figure.line(
+        [r.turn, r.turn], [low, high], colour=GREY, line={"dash": "dot", "width": 1}, hoverinfo="skip"
+    )
     return figure
 
 
@@ -73,20 +79,19 @@ def _some(count: int) -> list[int]:
 
 
 def _steps(s: StepSizes, number: int, chips: tuple[int, ...], devices: int) -> Figure:
-    text = (
-        "Change by one pulse at every state, without cycle-to-cycle noise. Lines: the mean device. "
-        f"Bands: 10 to 90 % of {devices} drawn devices. " + _symmetry(s)
-    )
+    text = "Change by one pulse at every state, without cycle-to-cycle noise. Lines: the mean device."
     figure = Figure(f"steps-{number}", "Step sizes", text, "conductance (normalised units)", "size of a step")
-    figure.band(s.state, s.up_band[0, 0], s.up_band[1, 0], "", BLUE)
-    figure.band(s.state, -s.down_band[1, 0], -s.down_band[0, 0], "", ORANGE)
-    for trace in figure.traces:
-        trace["showlegend"] = False
-    shown = _some(len(chips))
-    for k in shown:
-        name = "" if len(chips) == 1 else f", chip {chips[k]}"
-        figure.line(s.state, s.up[k], f"up{name}", BLUE)
-        figure.line(s.state, -s.down[k], f"down{name}", ORANGE, line={"dash": "dash"})
+    if len(chips) == 1:
+        figure.band(s.state, s.up_band[0, 0], s.up_band[1, 0], BLUE)
+        figure.band(s.state, -s.down_band[1, 0], -s.down_band[0, 0], ORANGE)
+        figure.line(s.state, s.up[0], "up", BLUE)
+        figure.line(s.state, -s.down[0], "down", ORANGE, line={"dash": "dash"})
+        figure.caption += f" Bands: 10 to 90 % of {devices} drawn devices. {_symmetry(s)}"
+    else:
+        for n, k in enumerate(_some(len(chips))):
+            figure.line(s.state, s.up[k], f"chip {chips[k]}", COLOURS[n])
+            figure.line(s.state, -s.down[k], colour=COLOURS[n], line={"dash": "dash"})
+        figure.caption += " Solid: up. Dashed: down. Parameters differ between chips; some chips are shown."
     if len(chips) == 1 and np.isfinite(s.symmetry[0]):
         at = float(np.interp(s.symmetry[0], s.state, s.up[0]))
         figure.line(

@@ -26,33 +26,45 @@ class Figure:
     y: str
     traces: list[dict[str, Any]] = field(default_factory=list)
     layout: dict[str, Any] = field(default_factory=dict)
-    wide: bool = False
 
-    def line(self, x: Iterable[float], y: Iterable[float], label: str = "", colour: str = BLUE, **more: Any) -> None:
+    def line(
+        self, x: Iterable[float], y: Iterable[float], label: str = "", colour: str = BLUE, **more: Any
+    ) -> None:
         """Add a line; `faint=True` for one of many, which has no entry in the legend."""
         faint = more.pop("faint", False)
-        style = {"color": rgba(colour, 0.3) if faint else colour, "width": 1 if faint else 2, **more.pop("line", {})}
+        style = {
+            "color": rgba(colour, 0.4) if faint else colour,
+            "width": 1 if faint else 2,
+            **more.pop("line", {}),
+        }
         self.traces.append(
             {
-                "type": "scatter", "mode": "lines", "x": plain(x), "y": plain(y), "name": label, "line": style,
-                "showlegend": bool(label) and not faint, **({"hoverinfo": "skip"} if faint else {}), **more,
+                "type": "scatter", "mode": "lines", "x": plain(x), "y": plain(y), "line": style,
+                "name": label, "showlegend": bool(label) and not faint,
+                **({"hoverinfo": "skip"} if faint else {}), **more,
             }
         )  # fmt: skip
 
-    def band(self, x: Iterable[float], low: Iterable[float], high: Iterable[float], label: str, colour: str) -> None:
-        """Add a filled band between two lines."""
-        x = plain(x)
-        hidden = {"type": "scatter", "mode": "lines", "x": x, "line": {"width": 0}, "hoverinfo": "skip"}
-        self.traces.append({**hidden, "y": plain(low), "showlegend": False})
-        filled = {"fill": "tonexty", "fillcolor": rgba(colour, 0.18), "name": label}
-        self.traces.append({**hidden, "y": plain(high), **filled})
+    def points(self, x: Iterable[float], y: Iterable[float], label: str, colour: str) -> None:
+        """Add a line with its points marked."""
+        self.line(x, y, label, colour, mode="lines+markers", marker={"size": 5})
+
+    def band(self, x: Iterable[float], low: Iterable[float], high: Iterable[float], colour: str) -> None:
+        """Add a filled band between two lines; the caption says what it is."""
+        edge = {
+            "type": "scatter", "mode": "lines", "x": plain(x), "line": {"width": 0}, "hoverinfo": "skip",
+            "showlegend": False,
+        }  # fmt: skip
+        self.traces.append({**edge, "y": plain(low)})
+        self.traces.append({**edge, "y": plain(high), "fill": "tonexty", "fillcolor": rgba(colour, 0.18)})
 
     def bars(self, edges: np.ndarray, counts: np.ndarray, label: str, colour: str = BLUE) -> None:
         """Add a histogram of equal bins."""
         width = float(edges[1] - edges[0])
         self.traces.append(
             {
-                "type": "bar", "x": plain((edges[:-1] + edges[1:]) / 2), "y": plain(counts), "width": number(width),
+                "type": "bar", "x": plain((edges[:-1] + edges[1:]) / 2), "y": plain(counts),
+                "width": number(width),
                 "name": label, "marker": {"color": rgba(colour, 0.75), "line": {"width": 0}},
             }
         )  # fmt: skip
@@ -69,18 +81,29 @@ class Figure:
 
     def json(self) -> dict[str, Any]:
         """Return what Plotly draws: traces and layout."""
-        axis = {"gridcolor": "#e5e7eb", "zeroline": False, "linecolor": "#9ca3af", "ticks": "outside", "automargin": True}
+        axis = {
+            "gridcolor": "#e5e7eb", "zeroline": False, "linecolor": "#9ca3af", "ticks": "outside",
+            "automargin": True,
+        }  # fmt: skip
         layout = {
-            "template": "none", "height": 330, "paper_bgcolor": "white", "plot_bgcolor": "white", "hovermode": "closest",
+            "height": 330, "paper_bgcolor": "white", "plot_bgcolor": "white", "hovermode": "closest",
             "font": {"family": "system-ui, sans-serif", "size": 12, "color": "#1f2937"},
             "margin": {"l": 60, "r": 16, "t": 12, "b": 48},
-            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 11}},
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 11},
+                       "traceorder": "normal"},
             "showlegend": any(t.get("showlegend", bool(t.get("name"))) for t in self.traces),
         }  # fmt: skip
         own = {key: value for key, value in self.layout.items() if key not in ("xaxis", "yaxis")}
         for key, title in (("xaxis", self.x), ("yaxis", self.y)):
             own[key] = {**axis, "title": {"text": title, "standoff": 8}, **self.layout.get(key, {})}
         return {"data": self.traces, "layout": {**layout, **own}}
+
+
+def log_axis(values: Iterable[float]) -> dict[str, Any]:
+    """Return a logarithmic axis for values above 0; fewer than 1.5 decades get labels in between."""
+    found = [v for v in values if v > 0]
+    decades = math.log10(max(found) / min(found)) if found else 0.0
+    return {"type": "log", "exponentformat": "power", "dtick": 1 if decades > 1.5 else "D2"}
 
 
 def rgba(colour: str, alpha: float) -> str:

@@ -15,7 +15,7 @@ NEAR = 0.01
 """A device is at a bound when it is closer to it than this share of its own range."""
 FAR = 20
 """Bounds are left out of a histogram of states when they make it this many times wider."""
-MAP = (64, 196)
+MAP = (48, 98)
 """Blocks (rows, columns) of a map of pulses."""
 
 
@@ -44,7 +44,9 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Pulses:
-    """Pulses per device: histogram (bins for those pulsed at least once, mean of all), highest, share never pulsed.
+    """Pulses per device: histogram, highest, and share of the devices that were never pulsed.
+
+    The bins hold those pulsed at least once; the mean is over all devices.
 
     map: means over chips, devices of a weight and neighbours, (rows, columns).
     """
@@ -76,7 +78,7 @@ class Layer:
 
 
 def read_layers(arrays: Arrays, config: AnalogConfig, order: list[str]) -> list[Layer]:
-    """Return the analog layers of a checkpoint, those in `order` first; CheckpointError where it cannot be used."""
+    """Return the analog layers of a checkpoint, those in `order` first; raises CheckpointError."""
     return [_layer(arrays, name, tiles) for name, tiles in find_tiles(arrays, config, order).items()]
 
 
@@ -92,7 +94,7 @@ def _layer(arrays: Arrays, name: str, tiles: list[TileFile]) -> Layer:
         lowest, highest = ([_full(arrays, t, key) for t in tiles] for key in ("cell_bottom", "cell_top"))
         edges = _edges(state, [*lowest, *highest])
         bounds = _bounds(state, lowest, highest, edges)
-    totals = sum(arrays.read(t.prefix + "totals", 1) for t in tiles).tolist() if there("totals") else []
+    totals = [arrays.read(t.prefix + "totals", 1) for t in tiles] if there("totals") else []
     frozen = [arrays.read(t.prefix + "frozen", 4).mean() for t in tiles] if there("frozen") else [0.0]
     weights = [_weights(arrays, t) for t in tiles]
     return Layer(
@@ -101,7 +103,7 @@ def _layer(arrays: Arrays, name: str, tiles: list[TileFile]) -> Layer:
         states=_histogram(state, edges),
         bounds=bounds,
         pulses=_pulses(arrays, tiles, shape) if there("counts") else None,
-        totals=totals,
+        totals=np.sum(totals, axis=0).tolist() if totals else [],
         frozen=float(np.mean(frozen)),
     )  # fmt: skip
 
@@ -115,10 +117,12 @@ def _edges(state: list[np.ndarray], bounds: list[np.ndarray]) -> np.ndarray:
 
 
 def _histogram(values: list[np.ndarray], edges: np.ndarray) -> Histogram:
-    """Return the counts in the bins, and mean and standard deviation of all values, also of those in no bin."""
+    """Return the counts in the bins; mean and standard deviation are of all values, in a bin or not."""
     size = sum(v.size for v in values)
     mean = sum(float(v.sum(dtype=np.float64)) for v in values) / size
-    square = sum(float(v.var(dtype=np.float64) + (v.mean(dtype=np.float64) - mean) ** 2) * v.size for v in values)
+    square = sum(
+        float(v.var(dtype=np.float64) + (v.mean(dtype=np.float64) - mean) ** 2) * v.size for v in values
+    )
     return Histogram(edges, np.sum([count(v, edges) for v in values], axis=0), mean, (square / size) ** 0.5)
 
 
@@ -139,7 +143,9 @@ def _full(arrays: Arrays, tile: TileFile, key: str) -> np.ndarray:
     return np.broadcast_to(array.reshape(-1, 1, 1, 1) if array.ndim == 1 else array, tile.shape)
 
 
-def _bounds(state: list[np.ndarray], low: list[np.ndarray], high: list[np.ndarray], edges: np.ndarray) -> Bounds:
+def _bounds(
+    state: list[np.ndarray], low: list[np.ndarray], high: list[np.ndarray], edges: np.ndarray
+) -> Bounds:
     """Return the devices' own bounds, and the share of each chip's devices that are at one."""
     at_low, at_high = (np.zeros(len(state[0])) for _ in range(2))
     for w, bottom, top in zip(state, low, high, strict=True):

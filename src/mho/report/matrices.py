@@ -5,20 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from mho.report import words
-from mho.report.figure import BLUE, GREEN, ORANGE, RED, Figure, number, plain
-from mho.report.layers import Layer
+from mho.report.figure import BLUE, GREEN, ORANGE, RED, Figure, log_axis, number, plain, rgba
+from mho.report.layers import Bounds, Layer, Pulses
 
 ENDURANCE = 1e6
 """Pulses for which the caption says when the most pulsed device has got them."""
 
 
-def layer_figures(layer: Layer, epochs: int, *, with_map: bool) -> list[Figure]:
+def layer_figures(layer: Layer, epochs: int) -> list[Figure]:
     """Return the figures of one layer."""
     found = [_weights(layer), _states(layer)]
     if layer.pulses is not None:
-        found.append(_pulses(layer, epochs))
-        if with_map:
-            found.append(_map(layer))
+        found += [_pulses(layer, layer.pulses, epochs), _map(layer, layer.pulses.map)]
     return found
 
 
@@ -29,82 +27,88 @@ def _over(layer: Layer) -> str:
 def _weights(layer: Layer) -> Figure:
     w = layer.weights
     rows, columns = layer.shape
-    figure = Figure(
-        f"weights-{layer.name}", "Weights", f"{rows} x {columns} weights (outputs x inputs, with a bias column where it "
-        f"is in the array){_over(layer)}: mean {w.mean:.3g}, standard deviation {w.std:.3g}.", "weight",
-        "weights per bin",
-    )  # fmt: skip
+    text = (
+        f"{rows} x {columns} weights (outputs x inputs, with a bias column where it is in the array)"
+        f"{_over(layer)}: mean {w.mean:.3g}, standard deviation {w.std:.3g}."
+    )
+    figure = Figure(f"weights-{layer.name}", "Weights", text, "weight", "weights per bin")
     figure.bars(w.edges, w.counts, "")
     return figure
 
 
 def _states(layer: Layer) -> Figure:
-    s, b = layer.states, layer.bounds
+    s = layer.states
     text = (
-        f"State of every device{_over(layer)}, in normalised units: the run's configuration gives no siemens. "
+        f"State of every device{_over(layer)}, in normalised units: the configuration gives no siemens. "
         f"Mean {s.mean:.3g}, standard deviation {s.std:.3g}."
     )
-    figure = Figure(f"states-{layer.name}", "Conductances", text, "conductance (normalised units)", "devices per bin")
+    unit = "conductance (normalised units)"
+    figure = Figure(f"states-{layer.name}", "Conductances", text, unit, "devices per bin")
     figure.bars(s.edges, s.counts, "states")
-    if b is None:
+    if layer.bounds is None:
         figure.caption += " The law of these devices has no bounds of its own."
     else:
-        top = float(max(s.counts.max(), 1))
-        for bound, label in ((b.low, "lowest"), (b.high, "highest")):
-            colour = ORANGE if label == "lowest" else GREEN
-            if bound.std > s.edges[1] - s.edges[0] and bound.counts.any():
-                figure.outline(bound.edges, bound.counts, f"{label} states", colour)
-            elif s.edges[0] <= bound.mean <= s.edges[-1]:
-                figure.mark(bound.mean, top, f"{label} state {bound.mean:.3g}", colour)
-        figure.caption += (
-            f" Lowest and highest states of the devices are {b.low.mean:.3g} and {b.high.mean:.3g} in the mean; "
-            f"{words.percent(float(b.at_low.mean()))} of the devices are within 1 % of their range of the lowest, "
-            f"{words.percent(float(b.at_high.mean()))} of the highest."
-        )
+        _mark_bounds(figure, layer.bounds, float(max(s.counts.max(), 1)))
     if layer.frozen:
         figure.caption += f" {words.percent(layer.frozen)} of the devices are dead or stuck."
     return figure
 
 
-def _pulses(layer: Layer, epochs: int) -> Figure:
-    p = layer.pulses
-    assert p is not None
-    h = p.histogram
+def _mark_bounds(figure: Figure, bounds: Bounds, top: float) -> None:
+    """Add the devices' bounds: outlines where devices differ, lines where they do not."""
+    for bound, label, colour in ((bounds.low, "lowest", ORANGE), (bounds.high, "highest", GREEN)):
+        edges = bound.edges
+        if bound.std > edges[1] - edges[0] and bound.counts.any():
+            figure.outline(edges, bound.counts, f"{label} states", colour)
+        elif edges[0] <= bound.mean <= edges[-1]:
+            figure.mark(bound.mean, top, f"{label} state {bound.mean:.3g}", colour)
+    figure.caption += (
+        f" Lowest and highest states of the devices are {bounds.low.mean:.3g} and {bounds.high.mean:.3g} "
+        f"in the mean; {words.percent(float(bounds.at_low.mean()))} of the devices are within 1 % of their "
+        f"range of the lowest, {words.percent(float(bounds.at_high.mean()))} of the highest."
+    )
+
+
+def _pulses(layer: Layer, pulses: Pulses, epochs: int) -> Figure:
+    h = pulses.histogram
     text = (
         f"How often each device was pulsed{_over(layer)}: {words.count(h.mean)} times in the mean, at most "
-        f"{words.count(p.highest)} times; {words.percent(p.never)} never. Bins grow with the number of pulses."
+        f"{words.count(pulses.highest)} times; {words.percent(pulses.never)} never. "
+        "Bins grow with the number of pulses."
     )
-    if p.highest and epochs:
+    if pulses.highest and epochs:
+        lasts = words.count(ENDURANCE / pulses.highest * epochs)
         text += (
-            f" At this rate the most pulsed device gets {ENDURANCE:.0e} pulses in "
-            f"{words.count(ENDURANCE / p.highest * epochs)} epochs: compare that with the endurance of your device."
-        ).replace("1e+06", "10<sup>6</sup>")
+            f" At this rate the most pulsed device gets 10<sup>6</sup> pulses in {lasts} epochs: compare "
+            "that with the endurance of your device."
+        )
     figure = Figure(f"pulses-{layer.name}", "Pulses per device", text, "pulses per device", "devices per bin")
-    figure.outline(h.edges, h.counts, "devices", BLUE, fill="tozeroy", fillcolor="rgba(37,99,235,0.25)")
-    top = float(max(h.counts.max(initial=0), 1))
+    figure.outline(h.edges, h.counts, "devices", BLUE, fill="tozeroy", fillcolor=rgba(BLUE, 0.25))
+    top = float(max(h.counts.max(), 1))
     if h.mean >= 1:
         figure.mark(h.mean, top, f"mean {words.count(h.mean)}", ORANGE)
-    if p.highest:
-        figure.mark(p.highest, top, f"maximum {words.count(p.highest)}", RED)
-    figure.layout["xaxis"] = {"type": "log", "exponentformat": "power", "dtick": 1}
+    if pulses.highest:
+        figure.mark(pulses.highest, top, f"maximum {words.count(pulses.highest)}", RED)
+        first = h.edges[np.flatnonzero(h.counts)[0]]
+        ends = [float(np.log10(first)) - 0.05, float(np.log10(h.edges[-1])) + 0.05]
+        figure.layout["xaxis"] = {**log_axis((first, h.edges[-1])), "range": ends}
     return figure
 
 
-def _map(layer: Layer) -> Figure:
-    assert layer.pulses is not None
-    grid = layer.pulses.map
+def _map(layer: Layer, grid: np.ndarray) -> Figure:
     rows, columns = layer.shape
-    figure = Figure(
-        f"map-{layer.name}", "Where the pulses went", "Pulses per device by place in the layer's matrix, mean over chips"
-        + ("" if grid.shape == layer.shape else f" and over blocks of about {rows / grid.shape[0]:.1f} x "
-           f"{columns / grid.shape[1]:.1f} devices") + ". Dark columns are inputs that are seldom on.",
-        "column (input)", "row (output)", wide=True,
-    )  # fmt: skip
+    high, wide = rows / grid.shape[0], columns / grid.shape[1]
+    blocks = "" if grid.shape == layer.shape else f" and over blocks of about {high:.1f} x {wide:.1f} devices"
+    text = (
+        f"Pulses per device by place in the layer's matrix, mean over chips{blocks}. "
+        "Dark: inputs that are seldom on, or outputs with small errors."
+    )
+    figure = Figure(f"map-{layer.name}", "Where the pulses went", text, "column (input)", "row (output)")
     figure.traces.append(
         {
             "type": "heatmap", "z": [plain(row) for row in np.asarray(grid)], "colorscale": "Viridis",
-            "x0": number(columns / grid.shape[1] / 2 - 0.5), "dx": number(columns / grid.shape[1]),
-            "y0": number(rows / grid.shape[0] / 2 - 0.5), "dy": number(rows / grid.shape[0]),
+            "x0": number(wide / 2 - 0.5), "dx": number(wide),
+            "y0": number(high / 2 - 0.5), "dy": number(high),
             "colorbar": {"title": {"text": "pulses"}, "thickness": 14},
             "hovertemplate": "column %{x:.0f}, row %{y:.0f}: %{z:.4g} pulses<extra></extra>",
         }

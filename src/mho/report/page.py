@@ -30,11 +30,13 @@ def page(title: str, lead: str, sections: Iterable[Section]) -> str:
 
     kept = [s for s in sections if s.html or s.figures or s.below]
     links = "".join(
-        f'<a href="#{escape(s.anchor)}" class="level{s.level}">{escape(s.title)}</a>' for s in kept if s.level <= 3
+        f'<a href="#{escape(s.anchor)}" class="level{s.level}">{escape(s.title)}</a>'
+        for s in kept
+        if s.level <= 3
     )
     return Template(_file("page.html")).substitute(
-        title=escape(title), lead=lead, links=links, body="".join(_section(s) for s in kept), style=_file("style.css"),
-        draw=_file("draw.js"), plotly=get_plotlyjs(),
+        title=escape(title), lead=lead, links=links, body="".join(_section(s) for s in kept),
+        style=_file("style.css"), draw=_file("draw.js"), plotly=get_plotlyjs(),
     )  # fmt: skip
 
 
@@ -46,9 +48,8 @@ def _section(s: Section) -> str:
     figures = "".join(_figure(f) for f in s.figures)
     grid = f'<div class="figures">{figures}</div>' if figures else ""
     head = f"h{s.level}"
-    return (
-        f'<section id="{escape(s.anchor)}"><{head}>{escape(s.title)}</{head}>{s.html}{grid}{s.below}</section>\n'
-    )
+    title = f"<{head}>{escape(s.title)}</{head}>"
+    return f'<section id="{escape(s.anchor)}">{title}{s.html}{grid}{s.below}</section>\n'
 
 
 def _figure(f: Figure) -> str:
@@ -57,7 +58,7 @@ def _figure(f: Figure) -> str:
     data = json.dumps(drawn, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     name = escape(f.name)
     return (
-        f'<figure{" class=wide" if f.wide else ""}><h4>{escape(f.title)}</h4>'
+        f"<figure><h4>{escape(f.title)}</h4>"
         f'<div class="plot" id="{name}" style="height:{drawn["layout"]["height"]}px"></div>'
         f'<script type="application/json" id="{name}-data">{data}</script>'
         f"<figcaption>{f.caption}</figcaption></figure>"

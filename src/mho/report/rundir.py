@@ -32,13 +32,14 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """Return the run in a folder; raise CheckpointError or ConfigError naming the file that cannot be used."""
+    """Return the run in a folder; raises CheckpointError or ConfigError naming the file that is at fault."""
     if not folder.is_dir():
         raise CheckpointError(f"no run directory {folder}; give the folder that `mho train --out DIR` wrote")
     config, model = folder / "config.toml", folder / MODEL
     if not config.is_file():
         raise CheckpointError(
-            f"{folder} has no config.toml, so it is no run directory; give the folder that `mho train --out DIR` wrote"
+            f"{folder} has no config.toml, so it is no run directory; give the folder that "
+            "`mho train --out DIR` wrote"
         )
     run = Run(folder, load(config), _metrics(folder), _summary(folder))
     if not model.is_file():
@@ -53,7 +54,9 @@ def _metrics(folder: Path) -> tuple[dict[str, Any], ...]:
     """Return the lines of metrics.jsonl: one JSON object with an epoch each."""
     path = folder / "metrics.jsonl"
     if not path.is_file():
-        raise CheckpointError(f"{path} is missing: no epoch was completed; go on with mho train --resume {folder}")
+        raise CheckpointError(
+            f"{path} is missing: no epoch was completed; go on with mho train --resume {folder}"
+        )
     lines = []
     for number, line in enumerate(_text(path).splitlines(), 1):
         if not line.strip():
@@ -87,7 +90,9 @@ def _summary(folder: Path) -> dict[str, Any]:
             f"mho train --resume {folder}, which writes it again"
         ) from error
     if not isinstance(found, dict):
-        raise CheckpointError(f"{path} holds a {type(found).__name__}, expected a JSON object; delete it or run again")
+        raise CheckpointError(
+            f"{path} holds a {type(found).__name__}, expected a JSON object; delete it or run again"
+        )
     return found
 
 
@@ -104,7 +109,7 @@ def _is_number(value: Any) -> bool:
 
 
 def numbers_in(value: Any) -> list[float]:
-    """Return a number, or the numbers of a list over chips, as floats; None becomes NaN, anything else is no list."""
+    """Return a number, or the numbers of a list, as floats: None becomes NaN, anything else gives nothing."""
     values = value if isinstance(value, list) else [value]
     if value is None or not all(v is None or _is_number(v) for v in values):
         return []
@@ -112,7 +117,7 @@ def numbers_in(value: Any) -> list[float]:
 
 
 class Arrays:
-    """The arrays of a checkpoint, read one at a time so that many chips need no more memory than one array."""
+    """The arrays of a checkpoint, read when they are needed: many chips do not fill the memory."""
 
     def __init__(self, path: Path) -> None:
         from safetensors import safe_open
@@ -129,7 +134,7 @@ class Arrays:
         return tuple(self._file.get_slice(name).get_shape())
 
     def read(self, name: str, dimensions: int | None = None) -> np.ndarray:
-        """Return an array; raise CheckpointError where it is not readable, not finite or of other dimensions."""
+        """Return an array; raises CheckpointError where it is unreadable, not finite or misshapen."""
         array: np.ndarray = self._checked(lambda: self._file.get_tensor(name))
         if dimensions is not None and array.ndim != dimensions:
             raise CheckpointError(
@@ -137,7 +142,9 @@ class Arrays:
                 "the file was not written by this version of mho: run again"
             )
         if array.dtype.kind == "f" and not np.isfinite(array.sum(dtype=np.float64)):
-            raise CheckpointError(f"{self.path}: {name} holds NaN or infinity; the file is damaged: run again")
+            raise CheckpointError(
+                f"{self.path}: {name} holds NaN or infinity; the file is damaged: run again"
+            )
         return array
 
     def _checked(self, read: Callable[[], Any]) -> Any:

@@ -23,7 +23,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, marked: Iterabl
     """Return a table with a head; cells are text, not HTML. The first column is left-aligned."""
     chosen = set(marked)
     body = "".join(
-        f'<tr{" class=changed" if n in chosen else ""}>' + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>"
+        f"<tr{' class=changed' if n in chosen else ''}>"
+        + "".join(f"<td>{escape(c)}</td>" for c in row)
+        + "</tr>"
         for n, row in enumerate(rows)
     )
     titles = "".join(f"<th>{escape(h)}</th>" for h in head)
@@ -33,8 +35,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, marked: Iterabl
 def layer_table(run: Run, layers: list[Layer]) -> str:
     """Return one line per layer: size, bounds, pulses, clipped and folded shares."""
     head = (
-        "layer", "outputs x inputs", "devices / weight", "arrays", "at lowest", "at highest", "pulses / device",
-        "highest", "clipped at start", "folded draws",
+        "layer", "outputs x inputs", "devices / weight", "arrays", "at lowest", "at highest",
+        "pulses / device", "most pulses", "clipped at start", "folded draws",
     )  # fmt: skip
     told = by_layer(run.summary, "devices")
     rows = []
@@ -45,7 +47,8 @@ def layer_table(run: Run, layers: list[Layer]) -> str:
         folded = [v for value in by_layer(own, "folded").values() for v in numbers_in(value)]
         rows.append((
             layer.name, f"{layer.shape[0]} x {layer.shape[1]}", str(layer.devices), str(layer.tiles),
-            words.percent(float(b.at_low.mean())) if b else "–", words.percent(float(b.at_high.mean())) if b else "–",
+            words.percent(float(b.at_low.mean())) if b else "–",
+            words.percent(float(b.at_high.mean())) if b else "–",
             words.count(p.histogram.mean) if p else "–", words.count(p.highest) if p else "–",
             words.percent(float(np.mean(clipped))) if clipped else "–",
             words.percent(max(folded, default=0.0)) if own else "–",
@@ -54,13 +57,15 @@ def layer_table(run: Run, layers: list[Layer]) -> str:
 
 
 def product_table(run: Run) -> str:
-    """Return how many vectors each layer multiplied in training, and how many of them bound management repeated."""
+    """Return how many vectors each layer multiplied in training, and how many of these were repeats."""
     counts = by_layer(run.summary, "products")
     rows = []
     for name in counts:
         row = [name]
         for side in ("forward", "backward"):
-            reads, repeats = (numbers_in(by_layer(counts, name).get(f"{side}_{key}")) for key in ("reads", "repeats"))
+            reads, repeats = (
+                numbers_in(by_layer(counts, name).get(f"{side}_{key}")) for key in ("reads", "repeats")
+            )
             if reads and repeats:
                 share = repeats[0] / reads[0] if reads[0] else 0.0
                 row += [words.count(reads[0]), words.count(repeats[0]), words.percent(share)]
@@ -73,7 +78,7 @@ def product_table(run: Run) -> str:
 
 
 def config_tables(config: RunConfig) -> str:
-    """Return the whole configuration by section; settings that differ from those of the preset's own run are marked."""
+    """Return the whole configuration by section; what differs from a plain run of the preset is marked."""
     own = dict(_flat(tomllib.loads(dump(config))))
     usual = dict(_flat(tomllib.loads(dump(RunConfig(preset=config.preset)))))
     sections: dict[str, list[str]] = {}
@@ -83,7 +88,8 @@ def config_tables(config: RunConfig) -> str:
     for section, paths in sections.items():
         rows = [(path.rpartition(".")[2], _short(own[path])) for path in paths]
         marked = [n for n, path in enumerate(paths) if path not in usual or usual[path] != own[path]]
-        parts.append(f"<section><h4>{escape(section or 'run')}</h4>{table(('setting', 'value'), rows, marked=marked)}</section>")
+        body = table(("setting", "value"), rows, marked=marked)
+        parts.append(f"<section><h4>{escape(section or 'run')}</h4>{body}</section>")
     return f'<div class="columns">{"".join(parts)}</div>'
 
 

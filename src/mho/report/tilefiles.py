@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from mho.config import AnalogConfig
 from mho.errors import CheckpointError
+from mho.mapping import Mapping
+from mho.mapping.split import even_parts
 from mho.report.rundir import Arrays
 
 STATE = re.compile(r"^(?:(?P<layer>.+)\.)?grids\.(?P<grid>\d+)\.tiles\.(?P<tile>\d+)\.state$")
@@ -16,9 +18,9 @@ STATE = re.compile(r"^(?:(?P<layer>.+)\.)?grids\.(?P<grid>\d+)\.tiles\.(?P<tile>
 class TileFile:
     """A tile in a checkpoint.
 
-    prefix: start of the names of its arrays; scale: name of the digital scale, which may not exist. shape: (chips,
-    devices, rows, columns). part: its column part; row: its first row in its own grid. rows, columns: its place in
-    the layer's matrix, in which the outputs of one group follow those of another.
+    prefix: start of the names of its arrays; scale: name of the digital scale, which may not exist. shape:
+    (chips, devices, rows, columns). part: its column part; row: its first row in its own grid. rows,
+    columns: its place in the layer's matrix, in which the outputs of one group follow those of another.
     """
 
     prefix: str
@@ -41,15 +43,19 @@ def find_tiles(arrays: Arrays, config: AnalogConfig, order: list[str]) -> dict[s
             grids = found.setdefault(match["layer"] or "", {})
             grids.setdefault(int(match["grid"]), []).append(int(match["tile"]))
     if not found:
-        raise CheckpointError(f"{arrays.path} holds no analog tiles; give a run directory that mho train wrote")
+        raise CheckpointError(
+            f"{arrays.path} holds no analog tiles; give a run directory that mho train wrote"
+        )
     out = {}
     places = {name: n for n, name in enumerate(order)}
     for layer in sorted(found, key=lambda name: (places.get(name or "model", len(order)), _natural(name))):
-        limit = config.for_layer(layer or "model").mapping.max_columns
+        mapping = config.for_layer(layer or "model").mapping
         tiles: list[TileFile] = []
         for grid in sorted(found[layer]):
             top = f"{layer}.grids.{grid}." if layer else f"grids.{grid}."
-            tiles += _grid(arrays, top, sorted(found[layer][grid]), limit, tiles[-1].rows.stop if tiles else 0)
+            tiles += _grid(
+                arrays, top, sorted(found[layer][grid]), mapping, tiles[-1].rows.stop if tiles else 0
+            )
         out[layer or "model"] = tiles
     return out
 
@@ -59,19 +65,17 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in re.split(r"(\d+)", name) if p]
 
 
-def _grid(arrays: Arrays, top: str, numbers: list[int], limit: int, first_row: int) -> list[TileFile]:
+def _grid(arrays: Arrays, top: str, numbers: list[int], mapping: Mapping, first_row: int) -> list[TileFile]:
     """Return the tiles of a grid: row parts one after another, each with all its column parts."""
     shapes = [_shape(arrays, f"{top}tiles.{t}.") for t in numbers]
-    parts = _column_parts([s[3] for s in shapes], limit)
+    scaled = f"{top}scale" in arrays  # (chips, column parts, rows)
+    parts = arrays.shape(f"{top}scale")[1] if scaled else _column_parts(shapes, mapping)
     tiles, row = [], 0
     for k, (number, shape) in enumerate(zip(numbers, shapes, strict=True)):
         column = sum(s[3] for s in shapes[k - k % parts : k])
         rows = slice(first_row + row, first_row + row + shape[2])
-        tiles.append(
-            TileFile(
-                f"{top}tiles.{number}.", f"{top}scale", shape, k % parts, row, rows, slice(column, column + shape[3])
-            )
-        )
+        columns = slice(column, column + shape[3])
+        tiles.append(TileFile(f"{top}tiles.{number}.", f"{top}scale", shape, k % parts, row, rows, columns))
         row += shape[2] if k % parts == parts - 1 else 0
     return tiles
 
@@ -86,9 +90,25 @@ def _shape(arrays: Arrays, prefix: str) -> tuple[int, ...]:
     return shape
 
 
-def _column_parts(widths: list[int], limit: int) -> int:
-    """Return over how many tiles the columns are split: the fewest arrays that hold them, as the mapping does it."""
-    for parts in range(1, len(widths)):
-        if len(widths) % parts == 0 and -(-sum(widths[:parts]) // limit) == parts:
-            return parts
-    return len(widths)
+def _column_parts(shapes: list[tuple[int, ...]], mapping: Mapping) -> int:
+    """Return over how many tiles the columns are split, from the sizes of the tiles and the largest array.
+
+    Sizes alone may allow several answers (6 tiles of 86 x 33 are 3 x 2 or 6 x 1): the matrix nearest to a
+    square is taken.
+    """
+    found = []
+    for parts in range(1, len(shapes) + 1):
+        heights, widths = [s[2] for s in shapes[::parts]], [s[3] for s in shapes[:parts]]
+        rows, columns = sum(heights), sum(widths)
+        fits = (
+            [s[2:] for s in shapes] == [(h, w) for h in heights for w in widths]
+            and heights == _sizes(rows, mapping.max_rows)
+            and widths == _sizes(columns, mapping.max_columns)
+        )
+        if fits:
+            found.append((max(rows, columns) / min(rows, columns), parts))
+    return min(found, default=(0.0, len(shapes)))[1]
+
+
+def _sizes(total: int, limit: int) -> list[int]:
+    return [last - first for first, last in even_parts(total, limit)]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from mho.report.figure import BLUE, COLOURS, ORANGE, Figure
+from mho.report import words
+from mho.report.figure import BLUE, COLOURS, ORANGE, Figure, log_axis
 from mho.report.rundir import Run, numbers_in
 
 FEW = 12
@@ -25,11 +25,12 @@ def training_figures(run: Run) -> list[Figure]:
 
 
 def _accuracy(run: Run, chips: int) -> Figure | None:
-    best = max((np.mean(v) for v in _series(run, "test_accuracy")[1].T if len(v)), default=np.nan)
-    figure = Figure(
-        "accuracy", "Accuracy", f"Training accuracy is measured while the weights move, test accuracy after every "
-        f"epoch. {_over(chips)} Best mean test accuracy of an epoch: {best:.2f} %.", "epoch", "accuracy (%)",
-    )  # fmt: skip
+    means = [float(np.mean(v)) for v in _series(run, "test_accuracy")[1].T]
+    text = (
+        "Training accuracy is measured while the weights move, test accuracy after every epoch. "
+        f"{_over(chips)} Best test accuracy of an epoch: {words.accuracy([max(means, default=np.nan)])}."
+    )
+    figure = Figure("accuracy", "Accuracy", text, "epoch", "accuracy (%)")
     return _curves(run, figure, (("train_accuracy", "training", ORANGE), ("test_accuracy", "test", BLUE)))
 
 
@@ -43,7 +44,7 @@ def _over(chips: int) -> str:
         return ""
     if chips <= FEW:
         return f"Thin lines: the {chips} chips. Thick: their mean."
-    return f"Line: mean of {chips} chips. Band: ± one standard deviation. Thin lines: lowest and highest chip."
+    return f"Line: mean of {chips} chips. Band: ± one standard deviation. Thin lines: lowest, highest chip."
 
 
 def _curves(run: Run, figure: Figure, keys: tuple[tuple[str, str, str], ...]) -> Figure | None:
@@ -54,19 +55,22 @@ def _curves(run: Run, figure: Figure, keys: tuple[tuple[str, str, str], ...]) ->
             continue
         if len(values) > FEW:
             mean, std = values.mean(axis=0), values.std(axis=0, ddof=1)
-            figure.band(epochs, mean - std, mean + std, f"{label}, ± 1 standard deviation", colour)
-        thin = values if 1 < len(values) <= FEW else [values.min(axis=0), values.max(axis=0)] if len(values) > 1 else []
+            figure.band(epochs, mean - std, mean + std, colour)
+            thin = np.stack([values.min(axis=0), values.max(axis=0)])
+        else:
+            thin = values if len(values) > 1 else values[:0]
         for one in thin:
             figure.line(epochs, one, colour=colour, faint=True)
         name = label if len(values) == 1 else f"{label}, mean of {len(values)} chips"
-        figure.line(epochs, values.mean(axis=0), name, colour, mode="lines+markers", marker={"size": 5})
+        figure.points(epochs, values.mean(axis=0), name, colour)
     _whole(figure, [line["epoch"] for line in run.metrics])
     return figure if figure.traces else None
 
 
 def _whole(figure: Figure, epochs: list[int]) -> None:
     """Let the epoch axis have whole numbers."""
-    figure.layout["xaxis"] = {"tickmode": "array", "tickvals": epochs} if len(epochs) <= 12 else {"tickformat": "d"}
+    few = {"tickmode": "array", "tickvals": epochs}
+    figure.layout["xaxis"] = few if len(epochs) <= 12 else {"tickformat": "d"}
 
 
 def _series(run: Run, key: str) -> tuple[list[int], np.ndarray]:
@@ -85,18 +89,20 @@ def by_layer(line: dict[str, Any], key: str) -> dict[str, Any]:
 
 def _pulses(run: Run) -> Figure | None:
     """Pulses of every epoch: differences of the totals that the metrics hold."""
-    figure = Figure(
-        "pulses-per-epoch", "Pulses per epoch", "Pulses that the devices of a layer got in each epoch, mean over chips. "
-        "They show which layer wears its devices, and whether training has settled.", "epoch", "pulses per chip",
-    )  # fmt: skip
-
-    def total(line: dict[str, Any], name: str) -> float | None:
-        values = numbers_in(by_layer(line, "pulses").get(name))
-        return float(np.mean(values)) if values else None
-
-    _layer_lines(run, figure, "pulses", total, steps=True)
-    positive = all(v is not None and v > 0 for t in figure.traces for v in t["y"])
-    figure.layout["yaxis"] = {"type": "log", "exponentformat": "power"} if positive else {"rangemode": "tozero"}
+    text = (
+        "Pulses that the devices of a layer got in each epoch, mean over chips. They show which layer wears "
+        "its devices, and whether training has settled."
+    )
+    figure = Figure("pulses-per-epoch", "Pulses per epoch", text, "epoch", "pulses per chip")
+    names = _names(run, "pulses")
+    for name, colour in zip(names, _colours(len(names)), strict=True):
+        pairs = [(line["epoch"], numbers_in(by_layer(line, "pulses").get(name))) for line in run.metrics]
+        pairs = [p for p in pairs if p[1]]
+        totals = [float(np.mean(values)) for _, values in pairs]
+        figure.points([e for e, _ in pairs], np.diff([0.0, *totals]), name, colour)
+    _whole(figure, [line["epoch"] for line in run.metrics])
+    values = [v or 0.0 for t in figure.traces for v in t["y"]]
+    figure.layout["yaxis"] = log_axis(values) if min(values, default=0.0) > 0 else {"rangemode": "tozero"}
     return figure if figure.traces else None
 
 
@@ -106,22 +112,21 @@ def _errors(run: Run) -> Figure | None:
     if not numbers_in(levels):
         return None
     low, middle, high = (int(np.abs(np.array(levels) - q).argmin()) for q in (0.05, 0.5, 0.95))
-    figure = Figure(
-        "max-abs-d", "Size of the errors", "Largest absolute error d of a vector, which the backward converters see, "
-        f"from samples of every epoch (batch {run.config.batch_size}, loss summed over the batch). "
-        "Line: median. Band: 5 to 95 % of the vectors.", "epoch", "max |d|",
-    )  # fmt: skip
+    text = (
+        "Largest absolute error d of a vector, which the backward converters see, from samples of every "
+        f"epoch (batch {run.config.batch_size}, loss summed over the batch). Line: median. Band: 5 to 95 %."
+    )
+    figure = Figure("max-abs-d", "Size of the errors", text, "epoch", "max |d|")
     names = _names(run, "max_abs_d")
     for name, colour in zip(names, _colours(len(names)), strict=True):
         pairs = [(line["epoch"], numbers_in(by_layer(line, "max_abs_d").get(name))) for line in run.metrics]
         pairs = [p for p in pairs if len(p[1]) == len(levels)]
         if pairs:
             epochs, q = [e for e, _ in pairs], np.array([v for _, v in pairs])
-            figure.band(epochs, q[:, low], q[:, high], "", colour)
-            figure.traces[-1]["showlegend"] = False
-            figure.line(epochs, q[:, middle], name, colour, mode="lines+markers", marker={"size": 5})
+            figure.band(epochs, q[:, low], q[:, high], colour)
+            figure.points(epochs, q[:, middle], name, colour)
     _whole(figure, [line["epoch"] for line in run.metrics])
-    figure.layout["yaxis"] = {"type": "log", "exponentformat": "power"}
+    figure.layout["yaxis"] = log_axis(v for t in figure.traces for v in t["y"] if v is not None)
     return figure if figure.traces else None
 
 
@@ -132,17 +137,3 @@ def _names(run: Run, key: str) -> list[str]:
 
 def _colours(count: int) -> list[str]:
     return [COLOURS[k % len(COLOURS)] for k in range(count)]
-
-
-def _layer_lines(
-    run: Run, figure: Figure, key: str, read: Callable[[dict[str, Any], str], float | None], *, steps: bool = False
-) -> None:
-    """Add a line over epochs for every layer; `steps`: of the differences between epochs."""
-    names = _names(run, key)
-    for name, colour in zip(names, _colours(len(names)), strict=True):
-        pairs = [(line["epoch"], read(line, name)) for line in run.metrics]
-        epochs, values = [e for e, v in pairs if v is not None], [v for _, v in pairs if v is not None]
-        if values:
-            shown = np.diff([0.0, *values]) if steps else values
-            figure.line(epochs, shown, name, colour, mode="lines+markers", marker={"size": 5})
-    _whole(figure, [line["epoch"] for line in run.metrics])

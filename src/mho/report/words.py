@@ -32,9 +32,10 @@ def duration(seconds: float) -> str:
 
 def accuracy(values: Iterable[float]) -> str:
     """Return accuracies in percent, one per chip, as the last line of a run says them."""
-    found = [v for v in values if math.isfinite(v)]
-    if not found:
-        return "unknown"
+    found = list(values)
+    lost = sum(not math.isfinite(v) for v in found)
+    if lost or not found:
+        return f"unknown on {lost} of {len(found)} chips" if found else "unknown"
     if len(found) == 1:
         return f"{found[0]:.2f} %"
     return f"{fmean(found):.2f} % ± {stdev(found):.2f} over {len(found)} chips"

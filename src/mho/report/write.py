@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import shlex
 from html import escape
 from pathlib import Path
 
 from mho.errors import CheckpointError
 from mho.folders import write_text
-from mho.report import words
 from mho.report.devices import MOST, device_figures, devices_used
 from mho.report.layers import Layer, read_layers
+from mho.report.lead import lead, preset, quoted, title
 from mho.report.matrices import layer_figures
 from mho.report.page import Section, page
-from mho.report.rundir import Arrays, Run, numbers_in, read_run
+from mho.report.rundir import Arrays, Run, read_run
 from mho.report.tables import config_tables, layer_table, origin_table, product_table
 from mho.report.training import by_layer, training_figures
 
@@ -23,13 +22,13 @@ def write_report(run_dir: str | os.PathLike[str]) -> Path:
     """Write report.html into a run directory, from its own files only, and return its path.
 
     The page needs no network. A run without summary.json is reported as unfinished. Raises CheckpointError or
-    ConfigError naming the file that is missing or damaged and what to do; an older report then stays as it was.
+    ConfigError naming the file that is missing or damaged and what to do; an older report then stays.
     """
     run = read_run(Path(run_dir))
     layers = read_layers(Arrays(run.model), run.config.analog, _order(run))
     sections = [*_training(run), *_matrices(run, layers), *_devices(run, layers), *_settings(run)]
     path = run.folder / "report.html"
-    text = page(_title(run), _lead(run, layers), sections)
+    text = page(title(run), lead(run, layers), sections)
     try:
         write_text(path, text)
     except OSError as error:
@@ -45,53 +44,6 @@ def _order(run: Run) -> list[str]:
     return list(by_layer(run.metrics[-1], "pulses")) if run.metrics else []
 
 
-def _title(run: Run) -> str:
-    c = run.config
-    return f"{c.network} on {c.data}, {_preset(run)}"
-
-
-def _preset(run: Run) -> str:
-    return f"preset {run.config.preset}" if run.config.preset != "none" else "no preset"
-
-
-def _lead(run: Run, layers: list[Layer]) -> str:
-    """Return the sentence that says how the run ended, and its main numbers."""
-    c, last = run.config, run.metrics[-1] if run.metrics else {}
-    found = numbers_in(run.summary.get("test_accuracy")) or numbers_in(last.get("test_accuracy"))
-    result = words.accuracy(found)
-    epochs, chips = int(last.get("epoch", 0)), len(c.chip_ids)
-    seconds = numbers_in(run.summary.get("seconds")) or [sum(_seconds(line) for line in run.metrics)]
-    versions = by_layer(run.summary, "versions")
-    by = f" with mho {versions['mho']}" if "mho" in versions else ""
-    sentence = (
-        f"Test accuracy <b>{escape(result)}</b> after {words.plural(epochs, 'epoch')} in {words.duration(seconds[0])}: "
-        f"network {escape(c.network)} on {escape(c.data)}, {escape(_preset(run))}, seed {c.seed}{escape(by)}."
-    )
-    if chips > 1:
-        same = [what for key, what in (("init", "initial weights"), ("order", "the order of the data")) if key not in c.vary]
-        shared = f"; they share {' and '.join(same)}" if same else ""
-        sentence += f" The ± is the standard deviation over chips: other draws of the devices and of all noise{shared}."
-    note = ""
-    if not run.summary:
-        note = (
-            f'<p class="note">The run has not finished: {epochs} of {c.epochs} epochs. '
-            f"Go on with <code>mho train --resume {_quoted(run.folder)}</code>.</p>"
-        )
-    pulses = sum(sum(layer.totals) for layer in layers) / chips
-    devices = sum(layer.shape[0] * layer.shape[1] * layer.devices for layer in layers)
-    facts = [
-        ("test accuracy", result.partition(" over ")[0]), ("chips", str(chips)), ("epochs", str(epochs)),
-        ("time", words.duration(seconds[0])), ("devices per chip", words.count(devices)),
-        ("pulses per chip", words.count(pulses)),
-    ]  # fmt: skip
-    cells = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)
-    return f'<p class="result">{sentence}</p>{note}<dl class="facts">{cells}</dl>'
-
-
-def _seconds(line: dict[str, object]) -> float:
-    return (numbers_in(line.get("seconds")) or [0.0])[0]
-
-
 def _training(run: Run) -> list[Section]:
     figures = training_figures(run)
     html = "" if figures else "<p>No epoch was trained, so there are no curves.</p>"
@@ -100,20 +52,20 @@ def _training(run: Run) -> list[Section]:
 
 def _matrices(run: Run, layers: list[Layer]) -> list[Section]:
     intro = (
-        "<p>One line per analog layer, all chips together. Lowest and highest: share of devices within 1 % of their "
-        "range of a bound. Clipped: share of the initial weights that no device could hold. Folded: largest share of "
-        "device draws that had the wrong sign and were taken by their absolute value.</p>"
+        "<p>One line per analog layer, all chips together. Lowest and highest: share of devices within 1 % "
+        "of their range of a bound. Clipped: share of the initial weights that no device could hold. Folded: "
+        "largest share of device draws that had the wrong sign and were taken by their absolute value.</p>"
     )
     found = [Section("layers", "Layers", intro + layer_table(run, layers))]
     epochs = int(run.metrics[-1]["epoch"]) if run.metrics else 0
-    for n, layer in enumerate(layers):
-        figures = layer_figures(layer, epochs, with_map=n == 0)
+    for layer in layers:
+        figures = layer_figures(layer, epochs)
         found.append(Section(f"layer-{layer.name}", f"Layer {layer.name}", "", figures, level=3))
     products = product_table(run)
     if products:
         text = (
-            "<p>Vectors that the arrays multiplied in training, on all chips, and how many of these products were "
-            "repeats by bound management because an output had reached its bound.</p>"
+            "<p>Vectors that the arrays multiplied in training, on all chips, and how many of these "
+            "products were repeats by bound management because an output had reached its bound.</p>"
         )
         found.append(Section("products", "Products and repeats", text + products))
     return found
@@ -128,7 +80,7 @@ def _devices(run: Run, layers: list[Layer]) -> list[Section]:
         where = "all layers" if len(used) == 1 else ", ".join(one.layers)
         text = f"<p>Law {escape(law)}, in {escape(where)}. {escape(_first_line(type(one.device)))}</p>"
         if run.config.analog.for_layer(one.layers[0]).update.trains == "ideal":
-            text += '<p class="note">This run updated weights exactly, without pulses: the response was not used.</p>'
+            text += '<p class="note">This run updated weights exactly, without pulses from this law.</p>'
         title = "Device" if len(used) == 1 else f"Device {n + 1}: {where}"
         figures = device_figures(one, n, run.config.seed, run.config.chip_ids)
         found.append(Section("device" if n == 0 else f"device-{n + 1}", title, text, figures))
@@ -144,12 +96,12 @@ def _first_line(kind: type) -> str:
 def _settings(run: Run) -> list[Section]:
     text = (
         f'<p>Everything that the run was told. <span class="changed-key">Marked</span> settings differ from '
-        f"a run of {escape(_preset(run))} with nothing else said.</p>"
+        f"a run of {escape(preset(run))} with nothing else said.</p>"
     )
-    folder = _quoted(run.folder)
+    folder = quoted(run.folder)
     again = (
         f"<p>The same run again, byte for byte on the same machine and with the same number of threads:</p>"
-        f"<pre><code>mho train {_quoted(run.folder / 'config.toml')} --out NEW</code></pre>"
+        f"<pre><code>mho train {quoted(run.folder / 'config.toml')} --out NEW</code></pre>"
         f"<p>More epochs, from the last checkpoint:</p>"
         f"<pre><code>mho train --resume {folder} --epochs {2 * max(run.config.epochs, 1)}</code></pre>"
         f"<p>This report again:</p><pre><code>mho report {folder}</code></pre>"
@@ -158,7 +110,3 @@ def _settings(run: Run) -> list[Section]:
         Section("configuration", "Configuration", text + config_tables(run.config)),
         Section("repeat", "Repeat it", again + origin_table(run)),
     ]
-
-
-def _quoted(path: Path) -> str:
-    return escape(shlex.quote(str(path)))
