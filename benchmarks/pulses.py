@@ -4,8 +4,8 @@
 
 Dense: 512 x 512 soft bounds, all spreads and c2c noise, batch 10, BL 31, x uniform, d normal (deviation 1).
 Sparse: the same with d 0.01 as large and half of x zero, where cells are counted whether they are hit or not.
-All cases take turns within one run; each is reported as the median over its repeats, with quartiles. A turn is
-five updates of one tile; the first, which finds the caches full of the other tiles, is not counted.
+All cases take turns within one run; each is reported as the median over its repeats, with quartiles. A turn
+is five updates of one tile; the first, which finds the caches full of the other tiles, is not counted.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Counter-based random numbers: the same words on every backend, and the same numbers from them.
 
-Philox4x32-7 (Salmon et al., SC 2011, table 2: the fewest rounds that pass BigCrush with a margin) maps a 64-bit key
-and a 128-bit counter to four 32-bit words. mho's layout:
+Philox4x32-7 (Salmon et al., SC 2011, table 2: the fewest rounds that pass BigCrush with a margin) maps a 64-bit
+key and a 128-bit counter to four 32-bit words. mho's layout:
 
     key      two words of one Philox block of (seed, chip, purpose) under the key hash(tile name)
-    counter  (cell, vector within the step, draw / 4, step), each 32 bits; word `draw % 4` of the block is the draw
+    counter  (cell, vector within the step, draw / 4, step), 32 bits each; word `draw % 4` of the block is it
 
 The functions between the two markers are written in casts and primitives only (`u32`, `i32`, `f32`,
-`float_bits`, `bits_float`, `mulhi`, `select`, `sqrt32`), so their source is also the Numba and the Triton source
+`float_bits`, `bits_float`, `mulhi`, `select`, `sqrt32`), so that their source is also Numba's and Triton's
 (`mho.kernels.translate`). Every float operation in them is rounded once and none is fused: results are equal
 bit for bit wherever IEEE arithmetic is. They work on NumPy arrays here, which is the reference.
 """
@@ -117,7 +117,7 @@ def log32(x):  # type: ignore[no-untyped-def]
 
 
 def exp32(x):  # type: ignore[no-untyped-def]
-    """Return e^x in single precision, to about 1 ulp; x is clipped to [-87, 88] (polynomial of Cephes' expf)."""
+    """Return e^x to about 1 ulp of single precision; x is clipped to [-87, 88] (polynomial of Cephes' expf)."""
     x = f32(select(x < f32(-87.0), f32(-87.0), x))
     x = f32(select(x > f32(88.0), f32(88.0), x))
     n = f32(f32(f32(x * f32(1.44269504088896341)) + f32(12582912.0)) - f32(12582912.0))
@@ -135,7 +135,7 @@ def exp32(x):  # type: ignore[no-untyped-def]
 def normal32(word):  # type: ignore[no-untyped-def]
     """Return the standard normal quantile of u = (word + 1/2) / 2^32 (Giles 2010, single precision).
 
-    The error is below 2e-6 up to 5.4 standard deviations and 0.0025 at the last words, 6.2 standard deviations.
+    The error is below 2e-6 up to 5.4 standard deviations and 0.0025 at the last words, 6.2 of them.
     """
     flip = i32(i32(word) >> i32(31))
     k = i32(i32(word) ^ flip)
@@ -191,7 +191,7 @@ def _block(key: tuple[int, int], counter: tuple[int, int, int, int]) -> tuple[in
 def make_key(seed: int, chip: int, name: str, purpose: str) -> tuple[int, int]:
     """Return the 64-bit key of one tile (or layer) and purpose as two 32-bit words.
 
-    Raises MhoError when seed or chip do not fit in 64 and 32 bits: a wrapped field would repeat another stream.
+    Raises MhoError when seed or chip do not fit in 64 and 32 bits: a wrapped one would repeat another stream.
     """
     if not 0 <= seed < 2**64:
         raise MhoError(f"seed must be a whole number from 0 to 2^64 - 1, found {seed}; choose a smaller seed")
@@ -205,12 +205,14 @@ def make_key(seed: int, chip: int, name: str, purpose: str) -> tuple[int, int]:
 def check_counter(name: str, value: int) -> int:
     """Return a counter field, or raise MhoError when it does not fit in 32 bits."""
     if not 0 <= value < WORDS:
-        raise MhoError(f"{name} is {value}, but a field of the random counter has 32 bits; split the run or the layer")
+        raise MhoError(
+            f"{name} is {value}, but a field of the random counter has 32 bits; split the run or the layer"
+        )
     return value
 
 
 def permutation(n: int, key: tuple[int, int], step: int) -> np.ndarray:
-    """Return a random order of 0..n-1 from one word per item (ties, of probability n^2 / 2^64, keep their order)."""
+    """Return a random order of 0..n-1 from 64 bits an item (ties, of probability n^2 / 2^64, keep their order)."""
     cells = np.arange(n, dtype=np.uint32)
     k0, k1 = (np.array([k], np.uint32) for k in key)
     zero = np.zeros(1, np.uint32)
