@@ -189,6 +189,15 @@ def test_symmetry_point_is_marked(run: Path) -> None:
     assert point == pytest.approx(0.6 * (1.2 - 1) / (1.2 + 1), abs=1e-4)
 
 
+def test_no_pulses_no_figures_of_pulses(run: Path) -> None:
+    path = run / "checkpoint" / "model.safetensors"
+    tensors = {k: v * 0 if k.endswith((".counts", ".totals")) else v for k, v in load_file(path).items()}
+    save_file(tensors, path)
+    line = {"epoch": 1, "pulses": {name: [0, 0] for name in LAYERS}}
+    (run / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    assert not [name for name in figures(write_report(run)) if name.startswith(("pulses", "map"))]
+
+
 def test_two_devices_have_two_responses(run: Path) -> None:
     from mho.config import save
 

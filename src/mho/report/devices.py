@@ -121,6 +121,6 @@ def _symmetry(s: StepSizes) -> str:
     low, middle, high = np.percentile(points, (10, 50, 90))
     share = len(points) / len(s.device_symmetry[0])
     return (
-        f"{text} {share:.0%} of the drawn devices have a symmetry point in their range: median "
+        f"{text} {100 * share:.0f} % of the drawn devices have a symmetry point in their range: median "
         f"{_zero(middle, s.state):.3g}, 10 to 90 % between {low:.3g} and {high:.3g}."
     )

@@ -13,9 +13,9 @@ ENDURANCE = 1e6
 
 
 def layer_figures(layer: Layer, epochs: int) -> list[Figure]:
-    """Return the figures of one layer."""
+    """Return the figures of one layer; a layer without pulses has none of them."""
     found = [_weights(layer), _states(layer)]
-    if layer.pulses is not None:
+    if layer.pulses is not None and layer.pulses.highest:
         found += [_pulses(layer, layer.pulses, epochs), _map(layer, layer.pulses.map)]
     return found
 
@@ -76,7 +76,7 @@ def _pulses(layer: Layer, pulses: Pulses, epochs: int) -> Figure:
         f"{words.count(pulses.highest)} times; {words.percent(pulses.never)} never. "
         "Bins grow with the number of pulses."
     )
-    if pulses.highest and epochs:
+    if epochs:
         lasts = words.count(ENDURANCE / pulses.highest * epochs)
         text += (
             f" At this rate the most pulsed device gets 10<sup>6</sup> pulses in {lasts} epochs: compare "
@@ -87,11 +87,10 @@ def _pulses(layer: Layer, pulses: Pulses, epochs: int) -> Figure:
     top = float(max(h.counts.max(), 1))
     if h.mean >= 1:
         figure.mark(h.mean, top, f"mean {words.count(h.mean)}", ORANGE)
-    if pulses.highest:
-        figure.mark(pulses.highest, top, f"maximum {words.count(pulses.highest)}", RED)
-        first = h.edges[np.flatnonzero(h.counts)[0]]
-        ends = [float(np.log10(first)) - 0.05, float(np.log10(h.edges[-1])) + 0.05]
-        figure.layout["xaxis"] = {**log_axis((first, h.edges[-1])), "range": ends}
+    figure.mark(pulses.highest, top, f"maximum {words.count(pulses.highest)}", RED)
+    first = h.edges[np.flatnonzero(h.counts)[0]]
+    ends = [float(np.log10(first)) - 0.05, float(np.log10(h.edges[-1])) + 0.05]
+    figure.layout["xaxis"] = {**log_axis((first, h.edges[-1])), "range": ends}
     return figure
 
 

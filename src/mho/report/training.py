@@ -103,7 +103,7 @@ def _pulses(run: Run) -> Figure | None:
     _whole(figure, [line["epoch"] for line in run.metrics])
     values = [v or 0.0 for t in figure.traces for v in t["y"]]
     figure.layout["yaxis"] = log_axis(values) if min(values, default=0.0) > 0 else {"rangemode": "tozero"}
-    return figure if figure.traces else None
+    return figure if any(values) else None
 
 
 def _errors(run: Run) -> Figure | None:
