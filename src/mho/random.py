@@ -1,7 +1,7 @@
 """Counter-based random numbers: the same words on every backend, and the same numbers from them.
 
-Philox4x32-7 (Salmon et al., SC 2011, table 2: the fewest rounds that pass BigCrush with a margin) maps a 64-bit
-key and a 128-bit counter to four 32-bit words. mho's layout:
+Philox4x32-7 (Salmon et al., SC 2011, table 2: the fewest rounds that pass BigCrush with a margin) maps a
+64-bit key and a 128-bit counter to four 32-bit words. mho's layout:
 
     key      two words of one Philox block of (seed, chip, purpose) under the key hash(tile name)
     counter  (cell, vector within the step, draw / 4, step), 32 bits each; word `draw % 4` of the block is it
@@ -117,7 +117,7 @@ def log32(x):  # type: ignore[no-untyped-def]
 
 
 def exp32(x):  # type: ignore[no-untyped-def]
-    """Return e^x to about 1 ulp of single precision; x is clipped to [-87, 88] (polynomial of Cephes' expf)."""
+    """Return e^x to about 1 ulp; x is clipped to [-87, 88] (polynomial of Cephes' expf)."""
     x = f32(select(x < f32(-87.0), f32(-87.0), x))
     x = f32(select(x > f32(88.0), f32(88.0), x))
     n = f32(f32(f32(x * f32(1.44269504088896341)) + f32(12582912.0)) - f32(12582912.0))
@@ -212,7 +212,7 @@ def check_counter(name: str, value: int) -> int:
 
 
 def permutation(n: int, key: tuple[int, int], step: int) -> np.ndarray:
-    """Return a random order of 0..n-1 from 64 bits an item (ties, of probability n^2 / 2^64, keep their order)."""
+    """Return a random order of 0..n-1, 64 bits an item (ties, of probability n^2 / 2^64, keep order)."""
     cells = np.arange(n, dtype=np.uint32)
     k0, k1 = (np.array([k], np.uint32) for k in key)
     zero = np.zeros(1, np.uint32)
