@@ -8,20 +8,15 @@ import os
 import platform
 import sys
 from functools import cache, lru_cache
-from importlib import resources
 from pathlib import Path
 from types import ModuleType
 
 from mho.devices.base import Device, law_arguments
 from mho.errors import MhoError
 from mho.folders import cache_folder, write_text
+from mho.kernels.arguments import numbered, template
 from mho.kernels.translate import law_source
 from mho.random import shared_source
-
-
-def template(name: str) -> str:
-    """Return the text of a kernel template."""
-    return resources.files("mho.kernels").joinpath("templates", f"{name}.py.in").read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=1)
@@ -85,7 +80,7 @@ def _load(path: Path) -> ModuleType:
 @cache
 def plain_kernels(name: str) -> ModuleType:
     """Return the module of a template that needs no law."""
-    return compile_source(template("prelude") + _shared() + "\n\n" + template(name), name)
+    return compile_source(template("prelude") + _shared() + "\n\n" + numbered(template(name)), name)
 
 
 def _indent(lines: list[str], by: int) -> str:
@@ -95,8 +90,8 @@ def _indent(lines: list[str], by: int) -> str:
 def pulse_source(device: type[Device], per_cell: tuple[bool, ...]) -> str:
     """Return the source of the pulse kernel of a law; `per_cell` says which of its arrays differ by cell."""
     names, states = law_arguments(device), tuple(device.state)
-    bind = [f"p_{n} = floats(a[{30 + i}], big)" for i, n in enumerate(names)]
-    bind += [f"s_{n} = floats(a[{30 + len(names) + i}], big)" for i, n in enumerate(states)]
+    bind = [f"p_{n} = floats(a.table_{i}, big)" for i, n in enumerate(names)]
+    bind += [f"s_{n} = floats(a.table_{len(names) + i}, big)" for i, n in enumerate(states)]
     taken = [f"p_{n}[i]" if cell else f"p_{n}[u64(c)]" for n, cell in zip(names, per_cell, strict=True)]
     extra = [f"s_{n}[i]" for n in states]
     call = f"law_pulse({', '.join(['state[i]', 'up', 'xi[u64(e)]', *extra, *taken])})"
@@ -106,6 +101,7 @@ def pulse_source(device: type[Device], per_cell: tuple[bool, ...]) -> str:
     else:
         apply = [f"state[i] = f32({call})"]
     body = template("pulse").replace("$bind", _indent(bind, 4)).replace("$apply", _indent(apply, 32))
+    body = numbered(body)
     law = law_source(device.pulse, "law_pulse")
     return template("prelude") + _shared() + "\n\n" + template("primitives") + "\n\n" + law + "\n\n" + body
 

@@ -7,14 +7,14 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mho.devices.base import law_arguments
+from mho.kernels.arguments import Block, block
 from mho.kernels.build import plain_kernels, pulse_kernels
 from mho.kernels.cells import Cells, Samples, Scheme
-from mho.kernels.launch import arguments, launch, threads
+from mho.kernels.launch import launch, threads
 
 ROOM = 512
 """Events that a thread collects before it draws their noise in one vector loop."""
@@ -65,18 +65,17 @@ def rates(samples: Samples, scheme: Scheme) -> Rates:
     rows = d.shape[2]
     total = chips * batch
     out = torch.empty(3, total, dtype=torch.float32)
-    a, address = arguments("rates")
-    a[2:9] = (batch, columns, rows, samples.bias, scheme.managed, scheme.balanced, scheme.bl)
-    size = total * 4
-    start = out.data_ptr()
-    a[9:15] = (x.data_ptr(), d.data_ptr(), samples.gain.data_ptr(), start, start + size, start + 2 * size)
-    work = total * (columns + rows)
-    workers = threads() if work > 40_000 else 1
-    a[15] = total
-    a[16] = max(1, total // (4 * workers)) if workers > 1 else total
-    a[17] = address
-    launch(entry(plain_kernels("trains"), "rates"), address, workers)
-    return Rates(out[0], out[1], out[2].view(torch.int32), a[18] == 0, a[19] == 0)
+    size, start = total * 4, out.data_ptr()
+    workers = threads() if total * (columns + rows) > 40_000 else 1
+    a = block("trains", "rates")
+    a.set(
+        vectors=batch, columns=columns, rows=rows, bias=samples.bias, managed=scheme.managed,
+        balanced=scheme.balanced, bl_max=scheme.bl, x=x.data_ptr(), d=d.data_ptr(), gain=samples.gain.data_ptr(),
+        x_rate=start, d_rate=start + size, length=start + 2 * size, total=total,
+        grain=max(1, total // (4 * workers)) if workers > 1 else total, x_bad=0, d_bad=0,
+    )  # fmt: skip
+    launch(entry(plain_kernels("trains"), "rates"), a, workers)
+    return Rates(out[0], out[1], out[2].view(torch.int32), not a.get("x_bad"), not a.get("d_bad"))
 
 
 def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates, device_of: Tensor | None) -> None:
@@ -90,68 +89,70 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
     if longest == 0:
         return
     capacity = columns * longest + 1
-    block = min(batch, max(1, BLOCK_BYTES // (4 * capacity * chips)))
-    grain = 1 if block < 128 else max(1, min(64, 2048 // max(columns, rows)))
-    layout = (rows * block, 1, rows) if grain == 1 else (rows * block, block, 1)
-    trains, trains_at = _train_arguments(samples, scheme, rates_, grain)
-    pulses, pulses_at = _pulse_arguments(cells, samples)
-    lists = workspace("entries", chips * block * capacity * 4)
-    offsets = workspace("offsets", chips * block * (longest + 1) * 4)
-    d_words = workspace("d words", chips * rows * block * 9)
-    signs = d_words.data_ptr() + chips * rows * block * 8
+    size = min(batch, max(1, BLOCK_BYTES // (4 * capacity * chips)))
+    grain = 1 if size < 128 else max(1, min(64, 2048 // max(columns, rows)))
+    trains, pulses = block("trains", "trains"), block("pulse", "pulse")
+    _set_trains(trains, samples, scheme, rates_, grain)
+    _set_pulses(pulses, cells, samples)
+    d_words = workspace("d words", chips * rows * size * 9).data_ptr()
+    shared = {
+        "entries": workspace("entries", chips * size * capacity * 4).data_ptr(),
+        "offsets": workspace("offsets", chips * size * (longest + 1) * 4).data_ptr(),
+        "d_words": d_words, "d_signs": d_words + chips * rows * size * 8, "capacity": capacity, "slots": longest + 1,
+        # Few vectors: each thread writes lines of its own. Many: a row's words lie side by side.
+        "d_chip": rows * size, "d_row": 1 if grain == 1 else size, "d_vector": rows if grain == 1 else 1,
+    }  # fmt: skip
+    trains.set(**shared)
+    pulses.set(**shared)
     make = entry(plain_kernels("trains"), "trains")
     per_cell = tuple(cells.parameters[n].dim() > 1 for n in law_arguments(cells.device))
     move = entry(pulse_kernels(cells.device, per_cell), "pulse")
-    trains[16:20] = pulses[10:14] = (lists.data_ptr(), offsets.data_ptr(), d_words.data_ptr(), signs)
-    trains[25], trains[28:31] = longest + 1, layout
-    pulses[29], pulses[70:73] = longest + 1, layout
     most = threads()
-    for first in range(0, batch, block):
-        now = min(block, batch - first)
+    for first in range(0, batch, size):
+        now = min(size, batch - first)
         work = now * chips * (columns + rows) * longest
-        trains[7:10], pulses[6:9] = (first, now, capacity), (now, samples.first + first, capacity)
-        trains[:2] = pulses[:2] = 0
-        launch(make, trains_at, most if work > 20_000 else 1)
-        if device_of is not None:
-            chosen = device_of[:, first : first + now].contiguous()
-            pulses[22] = chosen.data_ptr()
+        trains.set(first=first, block=now)
+        launch(make, trains, most if work > 20_000 else 1)
+        chosen = device_of[:, first : first + now].contiguous() if device_of is not None else None
         workers = most if work > 10_000 else 1
-        pulses[28] = max(1, min(16, (chips * rows) // (4 * workers)))
-        launch(move, pulses_at, workers)
+        pulses.set(
+            block=now, first=samples.first + first, device_of=address(chosen),
+            grain=max(1, min(16, (chips * rows) // (4 * workers))),
+        )  # fmt: skip
+        launch(move, pulses, workers)
 
 
-def _train_arguments(samples: Samples, scheme: Scheme, rates_: Rates, grain: int) -> tuple[np.ndarray, int]:
+def address(tensor: Tensor | None) -> int:
+    """Return where a tensor's values are, or 0 for none."""
+    return tensor.data_ptr() if tensor is not None else 0
+
+
+def _set_trains(a: Block, samples: Samples, scheme: Scheme, rates_: Rates, grain: int) -> None:
     chips, batch, columns = samples.x.shape
     rows = samples.d.shape[2]
     room = (max(columns + 1, rows) + 1) * grain
-    a, address = arguments("trains")
-    a[2:7] = (batch, columns, rows, samples.bias, scheme.deterministic)
-    a[10:16] = (
-        samples.x.data_ptr(), samples.d.data_ptr(), rates_.x_rate.data_ptr(), rates_.d_rate.data_ptr(),
-        rates_.length.data_ptr(), samples.keys.data_ptr(),
+    a.set(
+        vectors=batch, columns=columns, rows=rows, bias=samples.bias, deterministic=scheme.deterministic,
+        x=samples.x.data_ptr(), d=samples.d.data_ptr(), x_rate=rates_.x_rate.data_ptr(),
+        d_rate=rates_.d_rate.data_ptr(), length=rates_.length.data_ptr(), keys=samples.keys.data_ptr(), chips=chips,
+        step=samples.step, scratch=workspace("lines", 24 * room * threads()).data_ptr(), grain=grain, room=room,
+        first_of_step=samples.first,
     )  # fmt: skip
-    a[20:23] = (chips, samples.step, workspace("lines", 24 * room * threads()).data_ptr())
-    a[23:28] = (address, address + 8, 0, grain, room)
-    a[31] = samples.first
-    return a, address
 
 
-def _pulse_arguments(cells: Cells, samples: Samples) -> tuple[np.ndarray, int]:
+def _set_pulses(a: Block, cells: Cells, samples: Samples) -> None:
     chips, devices, rows, columns = cells.state.shape
-    a, address = arguments("pulse")
-    a[2:6] = (chips, devices, rows, columns)
-    a[9] = cells.state.data_ptr()
     room = ROOM + columns
-    a[14:17] = (samples.keys.data_ptr(), samples.step, room)
-    a[17] = workspace("events", (12 * (room + 32) + columns + 64) * threads()).data_ptr()
-    a[18] = cells.counts.data_ptr() if cells.counts is not None else 0
-    a[19:22] = (cells.totals.data_ptr(), address, address + 8)
-    a[23] = cells.frozen.data_ptr() if cells.frozen is not None else 0
-    if cells.apparent is not None and cells.write_noise is not None:
-        a[24:26] = (cells.apparent.data_ptr(), cells.write_noise.data_ptr())
-    a[26] = cells.visible.data_ptr() if cells.visible is not None else 0
-    a[27] = cells.gains.data_ptr()
-    names = law_arguments(cells.device)
-    tables = [cells.parameters[n] for n in names] + [cells.extra[n] for n in cells.device.state]
-    a[30 : 30 + len(tables)] = [t.data_ptr() for t in tables]
-    return a, address
+    noisy = cells.apparent is not None and cells.write_noise is not None
+    a.set(
+        chips=chips, devices=devices, rows=rows, columns=columns, state=cells.state.data_ptr(),
+        keys=samples.keys.data_ptr(), step=samples.step, room=room,
+        scratch=workspace("events", (12 * (room + 32) + columns + 64) * threads()).data_ptr(),
+        counts=address(cells.counts), totals=cells.totals.data_ptr(), frozen=address(cells.frozen),
+        apparent=address(cells.apparent) if noisy else 0, write_noise=address(cells.write_noise) if noisy else 0,
+        visible=address(cells.visible), gains=cells.gains.data_ptr(),
+    )  # fmt: skip
+    tables = [cells.parameters[n] for n in law_arguments(cells.device)]
+    tables += [cells.extra[n] for n in cells.device.state]
+    for i, table in enumerate(tables):
+        a.words[a.places["table_0"] + i] = table.data_ptr()

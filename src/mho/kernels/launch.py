@@ -11,13 +11,13 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
-import numpy as np
 import torch
+
+from mho.kernels.arguments import Block
 
 _HOME = os.getpid()
 
@@ -54,29 +54,15 @@ def threads() -> int:
     return torch.get_num_threads() if os.getpid() == _HOME else 1
 
 
-_local = threading.local()
-
-
-def arguments(name: str) -> tuple[np.ndarray, int]:
-    """Return this thread's block of kernel arguments of a name, zeroed, and its address: made once, used every call."""
-    held: dict[str, tuple[np.ndarray, int]] = _local.__dict__.setdefault("arguments", {})
-    found = held.get(name)
-    if found is None:
-        block = np.zeros(96, np.int64)
-        found = held[name] = (block, block.ctypes.data)
-    else:
-        found[0].fill(0)
-    return found
-
-
-def launch(kernel: Callable[[int], None], address: int, workers: int) -> None:
+def launch(kernel: Callable[[int], None], block: Block, workers: int) -> None:
     """Enter a kernel (a ctypes function) on `workers` threads with its arguments; return when all are done."""
+    block.rewind()
     if workers <= 1:
-        kernel(address)
+        kernel(block.address)
         return
     entry = openmp()
     if entry is not None:
-        entry(ctypes.cast(kernel, ctypes.c_void_p), address, workers, 0)  # type: ignore[arg-type]
+        entry(ctypes.cast(kernel, ctypes.c_void_p), block.address, workers, 0)  # type: ignore[arg-type]
         return
-    for future in [_pool().submit(kernel, address) for _ in range(workers)]:
+    for future in [_pool().submit(kernel, block.address) for _ in range(workers)]:
         future.result()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from mho.kernels.arguments import Block, block
 from mho.kernels.build import plain_kernels
-from mho.kernels.cpu import entry, workspace
-from mho.kernels.launch import arguments, launch, threads
+from mho.kernels.cpu import address, entry, workspace
+from mho.kernels.launch import launch, threads
 
 PARALLEL = 16_384
 """Elements from which a pass over them is shared by threads: below, entering the pool costs more than it gains."""
@@ -46,28 +46,30 @@ class Draws:
     first: int = 0
 
 
-def _arguments(name: str, total: int, vectors: int, width: int, work: int) -> tuple[np.ndarray, int, int]:
-    a, address = arguments(name)
+def _share(total: int, work: int) -> tuple[int, int]:
+    """Return on how many threads `total` pieces run, and how many a thread takes at a time."""
     workers = threads() if work > PARALLEL else 1
-    a[2:5] = (total, vectors, width)
-    a[10] = total if workers == 1 else max(1, total // (4 * workers))
-    return a, address, workers
+    return workers, total if workers == 1 else max(1, total // (4 * workers))
 
 
-def _run(name: str, a: np.ndarray, address: int, workers: int) -> None:
-    """Enter a kernel; its tickets stand at the end of its arguments, away from what the threads read."""
-    a[0], a[1] = address + 8 * 80, address + 8 * 81
-    launch(entry(plain_kernels("product"), name), address, workers)
+def _run(name: str, workers: int, **values: int) -> Block:
+    """Enter a kernel with these arguments and return them as it left them."""
+    a = block("product", name)
+    a.set(**values)
+    launch(entry(plain_kernels("product"), name), a, workers)
+    return a
 
 
 def peaks(x: Tensor, bias: bool) -> tuple[Tensor, bool]:
     """Return the largest abs(x) of every vector, (chips, vectors), and whether all of x is finite."""
     chips, vectors, width = x.shape
     out = torch.empty(chips, vectors)
-    a, at, workers = _arguments("peaks", chips * vectors, vectors, width, x.numel())
-    a[5:10] = (bias, x.stride(0), x.stride(1), x.data_ptr(), out.data_ptr())
-    _run("peaks", a, at, workers)
-    return out, a[11] == 0
+    workers, grain = _share(chips * vectors, x.numel())
+    a = _run(
+        "peaks", workers, total=chips * vectors, vectors=vectors, columns=width, bias=bias, chip_stride=x.stride(0),
+        row_stride=x.stride(1), x=x.data_ptr(), scales=out.data_ptr(), grain=grain, bad=0,
+    )  # fmt: skip
+    return out, not a.get("bad")
 
 
 def prepare(
@@ -84,20 +86,17 @@ def prepare(
     out = torch.empty(chips, vectors, width + bias)
     scales = torch.empty(chips, vectors)
     norms = torch.empty(chips, vectors) if converters.weight_noise else scales
-    a, at, workers = _arguments("prepare", chips * vectors, vectors, width, out.numel())
-    a[5:10] = (bias, x.stride(0), x.stride(1), x.data_ptr(), scales.data_ptr())
-    a[12:19] = (
-        out.data_ptr(), norms.data_ptr(), converters.table.data_ptr(), draws.keys.data_ptr(),
-        draws.call, draws.repeat, draws.first,
+    workers, grain = _share(chips * vectors, out.numel())
+    a = _run(
+        "prepare", workers, total=chips * vectors, vectors=vectors, columns=width, bias=bias,
+        chip_stride=x.stride(0), row_stride=x.stride(1), x=x.data_ptr(), scales=scales.data_ptr(), grain=grain, bad=0,
+        out=out.data_ptr(), norms=norms.data_ptr(), constants=converters.table.data_ptr(),
+        keys=draws.keys.data_ptr(), call=draws.call, repeat=draws.repeat, first=draws.first,
+        scaled=converters.scaled, converts=converters.dac, noisy=converters.input_noise,
+        stochastic=converters.dac_stochastic, needs_norm=converters.weight_noise, factors=address(factors),
+        which=address(which),
     )  # fmt: skip
-    a[19:24] = (
-        converters.scaled, converters.dac, converters.input_noise, converters.dac_stochastic,
-        converters.weight_noise,
-    )  # fmt: skip
-    a[24] = factors.data_ptr() if factors is not None else 0
-    a[26] = which.data_ptr() if which is not None else 0
-    _run("prepare", a, at, workers)
-    return out, scales, norms, a[11] == 0
+    return out, scales, norms, not a.get("bad")
 
 
 def finish_(
@@ -110,30 +109,29 @@ def finish_(
     """
     chips, vectors, rows = y.shape
     saturated = torch.empty(chips, vectors, dtype=torch.uint8)
-    a, at, workers = _arguments("finish", chips * vectors, vectors, rows, y.numel())
-    a[6:10] = (out.stride(0), out.stride(1), y.data_ptr(), scales.data_ptr())
-    a[12:19] = (
-        out.data_ptr(), norms.data_ptr(), converters.table.data_ptr(), draws.keys.data_ptr(),
-        draws.call, draws.repeat, draws.first,
+    workers, grain = _share(chips * vectors, y.numel())
+    hits = torch.zeros(1, dtype=torch.int64)
+    _run(
+        "finish", workers, total=chips * vectors, vectors=vectors, rows=rows, chip_stride=out.stride(0),
+        row_stride=out.stride(1), y=y.data_ptr(), scales=scales.data_ptr(), grain=grain, out=out.data_ptr(),
+        norms=norms.data_ptr(), constants=converters.table.data_ptr(), keys=draws.keys.data_ptr(), call=draws.call,
+        repeat=draws.repeat, first=draws.first, bounded=converters.bounded, converts=converters.adc,
+        noisy=converters.output_noise or converters.weight_noise, stochastic=converters.adc_stochastic,
+        weighs=converters.weight_noise, saturated=saturated.data_ptr(), adding=adding, which=address(which),
+        scratch=workspace("noise", (rows + 3) // 4 * 16 * workers).data_ptr(), hits=hits.data_ptr(),
     )  # fmt: skip
-    noisy = converters.output_noise or converters.weight_noise
-    a[19:24] = (converters.bounded, converters.adc, noisy, converters.adc_stochastic, converters.weight_noise)
-    a[24:26] = (saturated.data_ptr(), adding)
-    a[26] = which.data_ptr() if which is not None else 0
-    a[27] = workspace("noise", (rows + 3) // 4 * 16 * workers).data_ptr()
-    a[28] = at + 8 * 82
-    _run("finish", a, at, workers)
-    return saturated, int(a[82])
+    return saturated, int(hits)
 
 
 def unfold(images: Tensor, start: Tensor, offset: Tensor) -> Tensor:
     """Return patches (images, positions, elements) of flattened padded images (images, size)."""
     count, size = images.shape
     out = torch.empty(count, start.numel(), offset.numel())
-    a, at, workers = _arguments("unfold", count, start.numel(), offset.numel(), out.numel())
-    a[5], a[8], a[9] = size, images.data_ptr(), start.data_ptr()
-    a[12], a[13] = out.data_ptr(), offset.data_ptr()
-    _run("unfold", a, at, workers)
+    workers, _ = _share(count, out.numel())
+    _run(
+        "unfold", workers, total=count, positions=start.numel(), elements=offset.numel(), size=size,
+        image=images.data_ptr(), start=start.data_ptr(), out=out.data_ptr(), offset=offset.data_ptr(),
+    )  # fmt: skip
     return out
 
 
@@ -141,10 +139,11 @@ def fold(patches: Tensor, size: int, start: Tensor, offset: Tensor) -> Tensor:
     """Return the sum of patches (images, positions, elements) into flattened images (images, size)."""
     count = patches.shape[0]
     out = torch.zeros(count, size)
-    a, at, workers = _arguments("fold", count, start.numel(), offset.numel(), patches.numel())
-    a[5], a[8], a[9] = size, out.data_ptr(), start.data_ptr()
-    a[12], a[13] = patches.data_ptr(), offset.data_ptr()
-    _run("fold", a, at, workers)
+    workers, _ = _share(count, patches.numel())
+    _run(
+        "fold", workers, total=count, positions=start.numel(), elements=offset.numel(), size=size,
+        image=out.data_ptr(), start=start.data_ptr(), patches=patches.data_ptr(), offset=offset.data_ptr(),
+    )  # fmt: skip
     return out
 
 
@@ -152,10 +151,10 @@ def normals(keys: Tensor, shape: tuple[int, ...], call: int = 0) -> Tensor:
     """Return standard normal draws of shape (chips, ...), chip c under key c, other ones for every call number."""
     out = torch.empty(shape)
     size = out.numel() // shape[0]
-    a, at, workers = _arguments("normals", shape[0], size, 0, out.numel())
-    a[10] = 4096
-    a[12], a[15], a[16] = out.data_ptr(), keys.data_ptr(), call
-    _run("normals", a, at, workers)
+    workers, _ = _share(shape[0], out.numel())
+    _run(
+        "normals", workers, total=shape[0], size=size, grain=4096, out=out.data_ptr(), keys=keys.data_ptr(), call=call
+    )
     return out
 
 
@@ -163,7 +162,8 @@ def leak_(state: Tensor, keep: Tensor, reset: Tensor) -> None:
     """Move every device towards its reset value, in place: w <- r + (w - r) keep; keep, reset per device or chip."""
     chips = state.shape[0]
     size = state.numel() // chips
-    a, at, workers = _arguments("leak", chips, size, keep.dim() > 1, state.numel())
-    a[5], a[8], a[9], a[12] = reset.dim() > 1, state.data_ptr(), keep.data_ptr(), reset.data_ptr()
-    a[10] = 1 << 14
-    _run("leak", a, at, workers)
+    workers, _ = _share(chips, state.numel())
+    _run(
+        "leak", workers, total=chips, size=size, keeps=keep.dim() > 1, resets=reset.dim() > 1, state=state.data_ptr(),
+        keep=keep.data_ptr(), grain=1 << 14, reset=reset.data_ptr(),
+    )  # fmt: skip

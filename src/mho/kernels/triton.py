@@ -17,7 +17,8 @@ from torch import Tensor
 
 from mho.devices.base import Device, law_arguments
 from mho.errors import MhoError
-from mho.kernels.build import compile_source, template
+from mho.kernels.arguments import template
+from mho.kernels.build import compile_source
 from mho.kernels.cells import Cells, Samples, Scheme
 from mho.kernels.cpu import Rates
 from mho.kernels.translate import law_source
