@@ -13,7 +13,7 @@ from functools import cache
 from importlib import resources
 
 SIZE = 96
-"""Words of a block. The last two are the counters behind `ticket` (next piece of work) and `entered` (threads so far)."""
+"""Words of a block. The last two are the counters behind `ticket` (next piece of work) and `entered` (threads)."""
 
 _DECLARATION = re.compile(r"# arguments of (\w+): ((?:.*\n# )*.*)\n@cfunc")
 _local = threading.local()

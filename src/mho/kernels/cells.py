@@ -58,7 +58,8 @@ class Samples:
     """One step's samples: x (chips, batch, columns without the bias), d (chips, batch, rows), gain (chips,).
 
     gain = lr / (granularity of the weight): the expected pulses of a cell are gain x d. `bias`: a further column of
-    input 1. `first`: the number of the first vector within the step. `keys`: (chips, 5, 2) uint32 words for x trains, d trains, pulses, writes and the choice of a device.
+    input 1. `first`: the number of the first vector within the step. `keys`: (chips, 5, 2) uint32 words for x trains,
+    d trains, pulses, writes and the choice of a device.
     """
 
     x: Tensor

@@ -83,7 +83,7 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
 
     `device_of`: (chips, batch) int32, which device of a cell each sample pulses; None for all of them.
     """
-    chips, devices, rows, columns = cells.state.shape
+    chips, _, rows, columns = cells.state.shape
     batch = samples.x.shape[1]
     longest = int(rates_.length.max()) if rates_.length.numel() else 0
     if longest == 0:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 
@@ -28,7 +29,7 @@ def openmp() -> Callable[..., None] | None:
     if not sys.platform.startswith("linux"):
         return None
     try:
-        with open("/proc/self/maps", encoding="utf-8") as maps:
+        with Path("/proc/self/maps").open(encoding="utf-8") as maps:
             paths = {line.split()[-1] for line in maps if "gomp" in line or "libiomp" in line or "libomp" in line}
     except OSError:
         return None

@@ -1,4 +1,4 @@
-"""The analog product on the CPU: inputs are prepared, torch multiplies, outputs are finished; and what convolutions need."""
+"""The analog product on the CPU (torch multiplies between two passes of ours), and what convolutions need."""
 
 from __future__ import annotations
 
