@@ -180,8 +180,8 @@ def test_three_chips_together_train_as_three_runs_apart_ideal():
 def test_three_chips_together_train_as_three_runs_apart():
     """With everything on, runs stay equal until a rounding crosses a threshold.
 
-    After 8 steps pulses per chip agree to 2 %; other chips are at least 5 times further apart. (A flipped code
-    moves one weight by a pulse or two and spreads from there.)
+    After 8 steps pulses per chip agree to 2 %, and other chips are at least 5 times further apart.
+    (A code that flips moves one weight by a pulse or two and spreads from there.)
     """
     steps = 8
     together = run(3, config(), list(RATES), steps)

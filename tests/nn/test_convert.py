@@ -187,8 +187,8 @@ def test_digital_layers_are_copied_per_chip():
 
 def test_round_trip_keeps_weights_exactly():
     net = nn.Sequential(
-        nn.Conv1d(2, 4, 3, groups=2, padding="same", padding_mode="circular"), nn.Dropout1d(0.3), nn.BatchNorm1d(4),
-        nn.Flatten(), nn.Linear(20, 7), nn.Dropout(0.1), nn.Linear(7, 2, bias=False),
+        nn.Conv1d(2, 4, 3, groups=2, padding="same", padding_mode="circular"), nn.Dropout1d(0.3),
+        nn.BatchNorm1d(4), nn.Flatten(), nn.Linear(20, 7), nn.Dropout(0.1), nn.Linear(7, 2, bias=False),
     )  # fmt: skip
     for chips in (1, 3):
         model = mho.convert_to_analog(

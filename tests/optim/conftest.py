@@ -1,4 +1,4 @@
-"""Small networks run on one thread: on a busy machine threads that wait for each other cost more than they gain."""
+"""Small networks run on one thread: on a busy machine, threads that wait for each other cost time."""
 
 from collections.abc import Iterator
 
