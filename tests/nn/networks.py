@@ -12,9 +12,7 @@ def wide(**changes) -> ConstantStep:
     """Return a device without spreads or noise, whose bounds are out of reach."""
     values = {"dw_min": 0.001, "up_down": 1.0, "w_max": 50.0, "w_min": -50.0, "c2c": 0.0}
     values |= changes
-    return ConstantStep(
-        **{k: v if k == "c2c" or isinstance(v, Spread) else Spread(v) for k, v in values.items()}
-    )
+    return ConstantStep(**{k: v if k == "c2c" or isinstance(v, Spread) else Spread(v) for k, v in values.items()})
 
 
 def ideal(**mapping) -> AnalogConfig:

@@ -32,9 +32,7 @@ def config(chip=None, adc_bits=9, **changes):
     def pick(values):
         return list(values) if chip is None else values[chip]
 
-    device = SoftBounds(
-        dw_min=Spread(pick(DW), d2d=0.3), c2c=pick((0.1, 0.3, 0.2)), write_noise=pick((0.0, 1.0, 2.0))
-    )
+    device = SoftBounds(dw_min=Spread(pick(DW), d2d=0.3), c2c=pick((0.1, 0.3, 0.2)), write_noise=pick((0.0, 1.0, 2.0)))
     forward = Periphery(output_noise=pick((0.02, 0.06, 0.04)), output_bound=pick(BOUNDS), adc_bits=adc_bits)
     return AnalogConfig(**{"device": device, "forward": forward} | changes)
 
@@ -192,9 +190,7 @@ def test_three_chips_together_train_as_three_runs_apart():
             apart = (one - many).abs().mean()
             other = (alone[i].get_weights()[0][0] - together[i].get_weights()[0][(k + 1) % 3]).abs().mean()
             assert apart < 0.2 * other
-            mine, its = (
-                sum(int(t.totals[c]) for t in m[i].analog_tiles()) for m, c in ((alone, 0), (together, k))
-            )
+            mine, its = (sum(int(t.totals[c]) for t in m[i].analog_tiles()) for m, c in ((alone, 0), (together, k)))
             assert mine == pytest.approx(its, rel=0.02)
         drops = (together[5], alone[5])
         assert drops[0].calls == drops[1].calls == steps
@@ -251,9 +247,7 @@ def compare_trains(together, layer, k, many, one):
         wrong = first != second
         differing += int(wrong.sum())
         slots = np.arange(first.shape[1])[None, :]
-        words = (
-            draws(key_of(mine, 0, "train d"), np.arange(first.shape[0])[:, None], v, slots, mine.step) / 2**32
-        )
+        words = draws(key_of(mine, 0, "train d"), np.arange(first.shape[0])[:, None], v, slots, mine.step) / 2**32
         low, high = np.minimum(*limits), np.maximum(*limits)
         assert ((words >= low - 1e-9) & (words <= high + 1e-9))[wrong].all()
     return bits, differing
@@ -268,9 +262,7 @@ def test_chip_loss_sums_over_chips():
     assert loss.item() == pytest.approx(sum(F.cross_entropy(o, y).item() for o in out.view(3, 2, 3)))
     own = torch.randint(3, (6,))
     loss = mho.chip_loss(F.cross_entropy, out, own, chips=3)
-    expected = sum(
-        F.cross_entropy(o, t).item() for o, t in zip(out.view(3, 2, 3), own.view(3, 2), strict=True)
-    )
+    expected = sum(F.cross_entropy(o, t).item() for o, t in zip(out.view(3, 2, 3), own.view(3, 2), strict=True))
     assert loss.item() == pytest.approx(expected)
     assert mho.chip_loss(F.cross_entropy, out, own).item() == pytest.approx(F.cross_entropy(out, own).item())
     with pytest.raises(ShapeError, match="found 4"):
@@ -298,9 +290,7 @@ def test_wrong_shapes_name_the_layer():
     conv = AnalogConv2d(2, 2, 3, config=AnalogConfig(), name="conv1")
     with pytest.raises(ShapeError, match=r"'fc1' takes inputs of 4 features, found shape \(2, 5\)"):
         linear(torch.rand(2, 5))
-    with pytest.raises(
-        ShapeError, match=r"'conv1' takes inputs of shape \(batch, 2, \*, \*\), found \(2, 3, 5, 5\)"
-    ):
+    with pytest.raises(ShapeError, match=r"'conv1' takes inputs of shape \(batch, 2, \*, \*\), found \(2, 3, 5, 5\)"):
         conv(torch.rand(2, 3, 5, 5))
     with pytest.raises(ShapeError, match=r"a kernel that reaches over 3 values"):
         conv(torch.rand(2, 2, 2, 2))

@@ -17,9 +17,7 @@ from nn.networks import close, ideal
 class Block(nn.Module):
     def __init__(self, size):
         super().__init__()
-        self.inner = nn.ModuleDict(
-            {"a": nn.Linear(size, size), "b": nn.Sequential(nn.Tanh(), nn.Linear(size, size))}
-        )
+        self.inner = nn.ModuleDict({"a": nn.Linear(size, size), "b": nn.Sequential(nn.Tanh(), nn.Linear(size, size))})
 
     def forward(self, x):
         return x + self.inner["b"](self.inner["a"](x))
@@ -141,9 +139,7 @@ def test_inplace_changes_the_model_given():
     assert isinstance(net.head, AnalogLinear)
     close(net(x), expected)
     alone = nn.Linear(3, 2)
-    assert isinstance(
-        mho.convert_to_analog(alone, ideal(), inplace=True), AnalogLinear
-    )  # cannot become another class
+    assert isinstance(mho.convert_to_analog(alone, ideal(), inplace=True), AnalogLinear)  # cannot become another class
 
 
 def test_a_model_is_not_changed_by_an_error():
@@ -165,14 +161,10 @@ class Scaled(nn.Module):
         return self.gain * self.layer(x)
 
 
-@pytest.mark.parametrize(
-    "module", [nn.LSTM(3, 3), Scaled(), nn.GRUCell(3, 3)], ids=lambda m: type(m).__name__
-)
+@pytest.mark.parametrize("module", [nn.LSTM(3, 3), Scaled(), nn.GRUCell(3, 3)], ids=lambda m: type(m).__name__)
 def test_what_cannot_be_copied_per_chip_is_refused_by_name(module):
     net = nn.Sequential(nn.Linear(3, 3), module)
-    with pytest.raises(
-        ConversionError, match=rf"1 \({type(module).__name__}\) holds parameters.*use chips=1"
-    ):
+    with pytest.raises(ConversionError, match=rf"1 \({type(module).__name__}\) holds parameters.*use chips=1"):
         mho.convert_to_analog(net, ideal(), chips=2)
     assert mho.convert_to_analog(net, ideal()) is not None
 

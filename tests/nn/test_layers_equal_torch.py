@@ -151,14 +151,10 @@ def test_large_convolution_is_unfolded_in_blocks(monkeypatch):
         opt.step()
         results.append((out.detach(), model.weight.clone()))
     assert torch.allclose(results[0][0], results[1][0], atol=1e-5)
-    assert (
-        results[0][1] != results[1][1]
-    ).float().mean() < 0.02  # an ADC code may flip with the order of sums
+    assert (results[0][1] != results[1][1]).float().mean() < 0.02  # an ADC code may flip with the order of sums
 
 
-@pytest.mark.parametrize(
-    "mapping", [{"scaling": "output"}, {"scaling": "tile", "max_columns": 4, "max_rows": 3}]
-)
+@pytest.mark.parametrize("mapping", [{"scaling": "output"}, {"scaling": "tile", "max_columns": 4, "max_rows": 3}])
 def test_learnt_scale_has_torchs_gradient(mapping):
     """weight = scale x conductance: the scale's gradient is what torch finds for that product."""
     layer = nn.Linear(9, 7)
@@ -170,9 +166,7 @@ def test_learnt_scale_has_torchs_gradient(mapping):
     ones = torch.cat((x, torch.ones(5, 1)), dim=1)
     out = torch.zeros(5, 7)
     for k, (r0, r1), (c0, c1), j, biased in grid.places:
-        out[:, r0:r1] = (
-            out[:, r0:r1] + ones[:, c0 : c1 + biased] @ grid.tiles[k].visible[0].T * scale[0, j, r0:r1]
-        )
+        out[:, r0:r1] = out[:, r0:r1] + ones[:, c0 : c1 + biased] @ grid.tiles[k].visible[0].T * scale[0, j, r0:r1]
     out.backward(d)
     close(grid.scale.grad, scale.grad)
     before = grid.scale.detach().clone()

@@ -50,9 +50,7 @@ def test_linear_moves_as_sgd_on_average(mapping):
 
 
 def test_convolution_moves_as_sgd_on_average():
-    layer = AnalogConv2d(
-        2, 3, 2, config=quiet(scaling="fixed", scale=0.5), name="conv", chips=CHIPS, groups=1
-    )
+    layer = AnalogConv2d(2, 3, 2, config=quiet(scaling="fixed", scale=0.5), name="conv", chips=CHIPS, groups=1)
     x, d = torch.rand(2, 2, 3, 3), torch.rand(2, 3, 2, 2) * 0.5 - 0.25
     plain = torch.nn.Conv2d(2, 3, 2)
     plain(x).backward(d)

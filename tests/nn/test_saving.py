@@ -47,9 +47,7 @@ def train(model, batches, lr=0.02):
     n = len(model.chips)
     for x, y in batches:
         opt.zero_grad()
-        mho.chip_loss(
-            lambda o, t: F.cross_entropy(o, t, reduction="sum"), model(mho.spread(x, n)), y
-        ).backward()
+        mho.chip_loss(lambda o, t: F.cross_entropy(o, t, reduction="sum"), model(mho.spread(x, n)), y).backward()
         opt.step()
     return model
 
@@ -114,9 +112,7 @@ def test_training_goes_on_the_same(way, rate, tmp_path):
     check_same(model, other)
     train(model, batches[3:], rate)
     untouched = copy.deepcopy(other.state_dict())
-    assert any(
-        not torch.equal(v, untouched[k]) for k, v in model.state_dict().items()
-    )  # they share no memory
+    assert any(not torch.equal(v, untouched[k]) for k, v in model.state_dict().items())  # they share no memory
     train(other, batches[3:], rate)
     check_same(model, other)
     held = [layer for layer in other.modules() if isinstance(layer, mho.AnalogLayer)]

@@ -263,9 +263,7 @@ def test_nan_in_one_layers_d_moves_no_layer(chips, trains, kind):
     before = snapshot(model)
     out = model[0](x)
     model[2](torch.tanh(Spoil.apply(out, True))).sum().backward()
-    with pytest.raises(
-        NotFiniteError, match=r"layer '0', update: error d holds NaN or infinity\. Nothing was moved"
-    ):
+    with pytest.raises(NotFiniteError, match=r"layer '0', update: error d holds NaN or infinity\. Nothing was moved"):
         opt.step()
     assert not conductances(changed(model, before))
     assert not any("counts" in n or "totals" in n for n in changed(model, before))
@@ -284,9 +282,7 @@ def test_nan_in_a_backward_product_names_the_layer_and_leaves_nothing_behind(bad
     x, y = data()
     x.requires_grad_()
     before = snapshot(model)
-    with pytest.raises(
-        NotFiniteError, match=rf"layer '{bad}', backward: the input of an analog product holds NaN"
-    ):
+    with pytest.raises(NotFiniteError, match=rf"layer '{bad}', backward: the input of an analog product holds NaN"):
         digital_loss(model, x, y).backward()
     model.zero_grad()
     opt.step()

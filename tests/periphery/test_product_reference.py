@@ -128,9 +128,7 @@ def test_bias_column_counts_in_max_abs():
 
 
 def test_iterative_repeats_at_most_ten_times_and_counts():
-    config = Periphery(
-        noise_management="none", output_noise=0.0, dac_bits=None, input_range=1e6, output_bound=1.0
-    )
+    config = Periphery(noise_management="none", output_noise=0.0, dac_bits=None, input_range=1e6, output_bound=1.0)
     weights = torch.ones(1, 1, 1)
     out, product = kernel_product(config, weights, torch.tensor([[[0.5], [3.0], [1e9]]]))
     assert product.repeats == 0 + 2 + 10
@@ -176,9 +174,7 @@ def test_repeats_draw_fresh_noise():
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
-@pytest.mark.parametrize(
-    "config", [Periphery(), Periphery(ideal=True), Periphery(noise_management="running-max")]
-)
+@pytest.mark.parametrize("config", [Periphery(), Periphery(ideal=True), Periphery(noise_management="running-max")])
 def test_refuses_what_is_not_finite(bad, config):
     from mho.errors import NotFiniteError
 

@@ -27,9 +27,7 @@ def test_agrees_with_another_simulator(case):
     config = Periphery(
         noise_management=names[case["noise_management"]], bound_management=names[case["bound_management"]]
     )
-    out, product = kernel_product(
-        config, weights[None], torch.from_numpy(x).expand(1, REPEATS, -1).contiguous()
-    )
+    out, product = kernel_product(config, weights[None], torch.from_numpy(x).expand(1, REPEATS, -1).contiguous())
     values = out[0].numpy().astype(np.float64)
     theirs = np.array(case["mean"]) + ties(weights.numpy(), x, config, product)
     limit = stats.t.isf(0.5e-3 / 128, 39)
@@ -46,9 +44,7 @@ def ties(weights, x, config, product):
     """Return how much more our outputs are than the kit's, whose DAC rounds ties towards 0 and ours to even."""
     if config.noise_management != "max-abs" or product.repeats == 0:
         return 0.0
-    assert (
-        product.repeats == REPEATS
-    )  # one halving for every vector: the largest input is at 31.5 of 63 steps
+    assert product.repeats == REPEATS  # one halving for every vector: the largest input is at 31.5 of 63 steps
     top = np.abs(x).argmax()
     return weights[:, top] * 2 * x[top] / 63
 
@@ -75,11 +71,7 @@ EXACT = {
 
 def noisy(config, x, weights, repeats=20_000):
     x = torch.tensor(x, dtype=torch.float32).expand(1, repeats, -1).contiguous()
-    return (
-        kernel_product(config, torch.tensor(weights, dtype=torch.float32)[None], x)[0][0]
-        .numpy()
-        .astype(float)
-    )
+    return kernel_product(config, torch.tensor(weights, dtype=torch.float32)[None], x)[0][0].numpy().astype(float)
 
 
 def test_output_noise_has_its_variance():

@@ -226,10 +226,19 @@ def test_spreads_have_their_mean_and_deviation():
         ):
             z = (values.ravel() / mean - 1) / d2d
             assert abs(z.mean()) * n**0.5 < stats.norm.isf(ALARM / 2)
-            assert (
-                stats.chi2.ppf(ALARM / 2, n - 1) < z.var(ddof=1) * (n - 1) < stats.chi2.isf(ALARM / 2, n - 1)
-            )
+            assert stats.chi2.ppf(ALARM / 2, n - 1) < z.var(ddof=1) * (n - 1) < stats.chi2.isf(ALARM / 2, n - 1)
     assert abs(np.corrcoef(high[0].ravel(), step[0].ravel())[0, 1]) < stats.norm.isf(ALARM / 2) / n**0.5
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.01, 1.2, 0.9])
+def test_up_down_ratio_has_its_mean_and_deviation(ratio):
+    """A ratio near 1 spreads to both sides of 1: E a+ / E a- = r, and its deviation is the one stated."""
+    n = 90_000
+    device = ConstantStep(dw_min=Spread(0.001), up_down=Spread(ratio, d2d=0.02))
+    tile = make(device, (300, 300))
+    ratios = (tile.cell_a_up / tile.cell_a_down).double().numpy()
+    assert abs(ratios.mean() - ratio) < stats.norm.isf(ALARM / 2) * 0.02 * ratio / n**0.5 + 0.0004  # 2nd order
+    assert ratios.std() == pytest.approx(0.02 * ratio, rel=0.02)
 
 
 def test_a_chip_draws_the_same_alone():
@@ -238,9 +247,7 @@ def test_a_chip_draws_the_same_alone():
     )
     together = make(device, chips=(4, 0, 9))
     for place, (chip, ratio) in enumerate(zip((4, 0, 9), (1.0, 1.5, 0.8), strict=True)):
-        one = SoftBounds(
-            up_down=Spread(ratio, d2d=0.05), faults=Faults(dead=0.1), leak=Leak(Spread(9, d2d=0.1))
-        )
+        one = SoftBounds(up_down=Spread(ratio, d2d=0.05), faults=Faults(dead=0.1), leak=Leak(Spread(9, d2d=0.1)))
         alone = make(one, chips=(chip,))
         for name, values in alone.named_buffers():
             if name != "gains":

@@ -21,8 +21,9 @@ def step_sizes(draw: Draw, dw_min: Spread, up_down: Spread) -> tuple[Array, Arra
     beta = (ratio - 1) / (ratio + 1)
     slope = (1 - beta) ** 2 / 2
     std = np.asarray(numbers(up_down.d2d)) * ratio + np.asarray(numbers(up_down.std))
-    imbalance = Spread(tuple(np.atleast_1d(beta)), std=tuple(np.atleast_1d(std * slope)), name=up_down.name)
-    size, b = draw(dw_min), draw(imbalance)
+    # Drawn around 0: a draw of the other sign than beta is as good as any, and must not be folded back.
+    imbalance = draw(Spread(0.0, std=tuple(np.atleast_1d(std * slope)), name=up_down.name))
+    size, b = draw(dw_min), beta.astype(np.float32).reshape(-1, 1, 1, 1) + imbalance
     mean = np.asarray(draw_mean(dw_min), np.float32).reshape(-1, 1, 1, 1)
     shift = mean * b
     return draw.folded(size + shift, "a_up"), draw.folded(size - shift, "a_down")

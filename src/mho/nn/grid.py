@@ -16,7 +16,6 @@ from mho.periphery.product import Product, bind, multiply
 from mho.tiles.tile import Tile
 from mho.update.apply import Prepared, prepare_update
 
-
 KEPT_GAINS = 64
 """Learning rates whose gains a grid keeps: a schedule that changes at every step must not fill the memory."""
 

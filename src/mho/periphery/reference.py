@@ -25,10 +25,10 @@ class Stream:
 
     def words(self, index: np.ndarray, kind: int, repeat: int, word: int | np.ndarray) -> np.ndarray:
         """Return word `word` of block (index, vector, 4 repeat + kind, call)."""
-        one = [np.full(index.shape, v, np.uint32) for v in (self.vector, 4 * repeat + kind, self.call)]
-        keys = [np.full(index.shape, k, np.uint32) for k in self.key]
-        drawn = philox(*keys, index.astype(np.uint32), *one)
-        return np.asarray(pick(*drawn, np.broadcast_to(np.asarray(word, np.uint32), index.shape)))
+        fixed = (*self.key, self.vector, 4 * repeat + kind, self.call)
+        k0, k1, vector, place, call = (np.full(index.shape, v, np.uint32) for v in fixed)
+        w0, w1, w2, w3 = philox(k0, k1, index.astype(np.uint32), vector, place, call)
+        return np.asarray(pick(w0, w1, w2, w3, np.broadcast_to(np.asarray(word, np.uint32), index.shape)))
 
 
 @dataclass

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from mho.devices.base import over_chips
-from mho.devices.spread import Spread, numbers
+from mho.devices.spread import Spread
 from mho.kernels.product import normals
 from mho.random import make_key
 
