@@ -27,8 +27,9 @@ def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixtur
 def test_help_of_train_names_every_option_and_shows_examples() -> None:
     said = mho("train", "--help").stdout
     for name in (
-        "--network", "--data", "--epochs", "--batch-size", "--lr", "--chips", "--seed", "--vary", "--set", "--out",
-        "--resume", "--threads", "--plain", "--debug", "PRESET | CONFIG.toml", "device.dw_min=[0.001, 0.002]",
+        "--network", "--data", "--epochs", "--batch-size", "--lr", "--chips", "--seed", "--vary", "--set",
+        "--out", "--resume", "--threads", "--plain", "--debug", "PRESET | CONFIG.toml",
+        "device.dw_min=[0.001, 0.002]",
         "mho train --data digits", "mho train --resume runs/one",
     ):  # fmt: skip
         assert name in said
