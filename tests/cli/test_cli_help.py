@@ -37,9 +37,7 @@ def test_help_of_train_names_every_option_and_shows_examples() -> None:
 
 def test_help_loads_neither_torch_nor_numba() -> None:
     code = "import sys; from mho.cli.app import run; run(['--help']); print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
     assert not {"torch", "numba", "scipy", "plotly", "matplotlib"} & set(done.stdout.split())
 
 
@@ -63,9 +61,7 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str])
     assert "mho COMMAND" in said.out + said.err
 
 
-@pytest.mark.parametrize(
-    ("command", "row"), [(["presets"], "gokmen-2017"), (["device", "list"], "gokmen-vlasov-2016")]
-)
+@pytest.mark.parametrize(("command", "row"), [(["presets"], "gokmen-2017"), (["device", "list"], "gokmen-vlasov-2016")])
 def test_lists_are_one_line_a_row_with_a_source(
     command: list[str], row: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

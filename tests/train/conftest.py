@@ -13,7 +13,5 @@ import mho.train.run
 @pytest.fixture(scope="session", autouse=True)
 def _short_report() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            mho.train.run, "_report", lambda folder: Path(folder, "report.html").write_text("short")
-        )
+        patch.setattr(mho.train.run, "_report", lambda folder: Path(folder, "report.html").write_text("short"))
         yield

@@ -128,9 +128,7 @@ def test_temporary_files_of_a_killed_process_are_removed(folder: Path) -> None:
         ),
     ],
 )
-def test_a_checkpoint_of_another_configuration_is_refused(
-    folder: Path, old: str, new: str, says: str
-) -> None:
+def test_a_checkpoint_of_another_configuration_is_refused(folder: Path, old: str, new: str, says: str) -> None:
     path = folder / "config.toml"
     text = path.read_text()
     if new.endswith('"lenet"'):

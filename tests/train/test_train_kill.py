@@ -72,9 +72,7 @@ def test_killed_in_the_second_epoch_and_resumed(tmp_path: Path, whole: Path) -> 
 def test_killed_again_and_again_at_any_moment(tmp_path: Path, whole: Path) -> None:
     folder, moments = tmp_path / "run", random.Random(0)
     for attempt in range(12):
-        arguments = (
-            ("train", "--resume", folder) if (folder / "config.toml").exists() else (*RUN, "--out", folder)
-        )
+        arguments = ("train", "--resume", folder) if (folder / "config.toml").exists() else (*RUN, "--out", folder)
         process = start(*arguments)
         before = len(lines(folder))
         if attempt % 2 and before < 3:

@@ -119,9 +119,7 @@ def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) ->
         "test_accuracy": [70.0, 71.0], "seconds": 2.0,
     })  # fmt: skip
     shown.close()
-    assert capsys.readouterr().out == (
-        "epoch 1/3  loss nan  accuracy 85.00 %  test accuracy 70.50 %  2.0 s\n"
-    )
+    assert capsys.readouterr().out == ("epoch 1/3  loss nan  accuracy 85.00 %  test accuracy 70.50 %  2.0 s\n")
 
 
 def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,9 +108,7 @@ def test_a_chip_among_others_is_like_that_chip_alone() -> None:
         assert mine == pytest.approx(alone.summary["pulses"][layer][0], rel=1e-3)
         there = getattr(together.model, layer).weight[2]
         assert torch.allclose(there, getattr(alone.model, layer).weight, atol=0.02)
-    assert together.metrics[-1]["train_loss"][2] == pytest.approx(
-        alone.metrics[-1]["train_loss"][0], rel=1e-3
-    )
+    assert together.metrics[-1]["train_loss"][2] == pytest.approx(alone.metrics[-1]["train_loss"][0], rel=1e-3)
     assert len(set(together.metrics[-1]["train_loss"])) == 3
 
 
@@ -128,9 +126,7 @@ def test_no_epochs_tests_the_untrained_network(tmp_path: Path) -> None:
     assert math.isclose(result.test_accuracy[0], lines(tmp_path / "run")[0]["test_accuracy"][0])
 
 
-def test_a_run_that_diverges_says_where_and_keeps_its_epochs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_diverges_says_where_and_keeps_its_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mho.train.loop import Trainer
 
     gather = Trainer._gather

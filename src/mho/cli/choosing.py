@@ -21,9 +21,7 @@ def begun(start: str | None, changes: dict[str, Any], settings: list[str]) -> Ru
     if "epochs" not in named and (start is None or not _is_file(start)):
         epochs = EPOCHS.get(str(changes.get("data")))
         changes = {"epochs": epochs, **changes} if epochs else changes
-    return override(
-        config, [*(f"{name}={_text(name, value)}" for name, value in changes.items()), *settings], ""
-    )
+    return override(config, [*(f"{name}={_text(name, value)}" for name, value in changes.items()), *settings], "")
 
 
 def _start(start: str | None) -> RunConfig:

@@ -31,9 +31,7 @@ def run_study(
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="A setting of all cases; repeatable."),
     ] = None,
-    case: Annotated[
-        list[str] | None, typer.Option(metavar="CASE", help="Run only this case; repeatable.")
-    ] = None,
+    case: Annotated[list[str] | None, typer.Option(metavar="CASE", help="Run only this case; repeatable.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="A line per epoch instead of a bar.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:

@@ -42,17 +42,11 @@ def _run(shown: str, text: str) -> Any:
 
 
 def train(
-    start: Annotated[
-        str | None, _start("PRESET | CONFIG.toml", "What to start from; see mho presets.")
-    ] = None,
-    network: Annotated[
-        str | None, _setting("NAME", "fcn, lenet, or your own: path/to/file.py:function.")
-    ] = None,
+    start: Annotated[str | None, _start("PRESET | CONFIG.toml", "What to start from; see mho presets.")] = None,
+    network: Annotated[str | None, _setting("NAME", "fcn, lenet, or your own: path/to/file.py:function.")] = None,
     data: Annotated[
         str | None,
-        _setting(
-            "NAME|DIR", "mnist, fashion-mnist, digits, cifar10, or a folder of {train,test}/CLASS/*.png."
-        ),
+        _setting("NAME|DIR", "mnist, fashion-mnist, digits, cifar10, or a folder of {train,test}/CLASS/*.png."),
     ] = None,
     epochs: Annotated[int | None, _setting("N", "How often the training set is seen.")] = None,
     batch_size: Annotated[int | None, _setting("N", "Samples of a step; they act one after another.")] = None,
@@ -65,9 +59,7 @@ def train(
         list[str] | None, _setting("PATH=VALUE", "Any other setting; may be repeated.", "--set")
     ] = None,
     out: Annotated[Path | None, _run("DIR", "A new one; otherwise one is made in runs/.")] = None,
-    resume: Annotated[
-        Path | None, _run("DIR", "One to go on with; --epochs and --threads may change.")
-    ] = None,
+    resume: Annotated[Path | None, _run("DIR", "One to go on with; --epochs and --threads may change.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="A line per epoch instead of a bar.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:

@@ -138,9 +138,7 @@ def load_tensors(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
             layer = name.partition(".grids.")[0] if ".grids." in name else name.rpartition(".")[0]
             problems.setdefault(layer, []).append(f"{name} {wrong}")
     if problems:
-        told = [
-            texts[0] + (f", and {len(texts) - 1} more" if texts[1:] else "") for texts in problems.values()
-        ]
+        told = [texts[0] + (f", and {len(texts) - 1} more" if texts[1:] else "") for texts in problems.values()]
         raise CheckpointError(
             f"the checkpoint in {path} does not fit the configuration in the layers {', '.join(problems)}: "
             f"{'; '.join(told)}. Put config.toml back to what it was, or start a new run: "

@@ -63,9 +63,7 @@ class RunFolder:
         """Return the configuration to resume with: the saved one, or `config` if only what may differs."""
         path = self.path / "config.toml"
         if not path.is_file():
-            raise CheckpointError(
-                f"{self.path} holds no run to resume: there is no config.toml; check the path"
-            )
+            raise CheckpointError(f"{self.path} holds no run to resume: there is no config.toml; check the path")
         saved = load(path)
         if config is None or config == saved:
             return saved

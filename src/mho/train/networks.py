@@ -30,9 +30,7 @@ def make_network(name: str, shape: Shape, classes: int, *, seed: int = 0) -> nn.
         torch.manual_seed(high << 32 | low)
         network = maker(shape, classes)
     if not isinstance(network, nn.Module):
-        raise ConfigError(
-            f"network {name!r} returned {type(network).__name__}; it must return a torch.nn.Module"
-        )
+        raise ConfigError(f"network {name!r} returned {type(network).__name__}; it must return a torch.nn.Module")
     return network
 
 
@@ -87,9 +85,7 @@ def _own(name: str) -> Callable[[Shape, int], nn.Module]:
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # a user's file may raise anything
-        raise ConfigError(
-            f"network {name!r}: running {path} raised {type(error).__name__}: {error}"
-        ) from error
+        raise ConfigError(f"network {name!r}: running {path} raised {type(error).__name__}: {error}") from error
     maker = getattr(module, attribute, None)
     if not callable(maker):
         raise ConfigError(f"network {name!r}: {path} has no function {attribute}(shape, classes)")

@@ -16,9 +16,7 @@ class Order:
     def __init__(self, config: RunConfig, samples: int) -> None:
         self.samples, self.batch = samples, config.batch_size
         own = "order" in config.vary
-        self.keys = [
-            make_key(config.seed, chip, "data", "order") for chip in (config.chip_ids if own else (0,))
-        ]
+        self.keys = [make_key(config.seed, chip, "data", "order") for chip in (config.chip_ids if own else (0,))]
 
     @property
     def steps(self) -> int:
