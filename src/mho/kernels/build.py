@@ -6,7 +6,9 @@ import hashlib
 import importlib.util
 import os
 import platform
+import re
 import sys
+import textwrap
 from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -87,23 +89,48 @@ def _indent(lines: list[str], by: int) -> str:
     return "\n".join(" " * by + line for line in lines)
 
 
+LANES = 256
+"""Devices that a costly law steps in one vector loop."""
+LANE_BYTES = 40 * 4 * LANES
+"""Room of a thread's lanes: state, direction, draw, the law's arrays and states, and its results, 40 at most."""
+
+_COSTLY = re.compile(r"\b(exp|log|power|tanh|sqrt|divide)\(")
+
+
 def pulse_source(device: type[Device], per_cell: tuple[bool, ...]) -> str:
     """Return the source of the pulse kernel of a law; `per_cell` says which of its arrays differ by cell."""
     names, states = law_arguments(device), tuple(device.state)
     bind = [f"p_{n} = floats(a.table_{i}, big)" for i, n in enumerate(names)]
     bind += [f"s_{n} = floats(a.table_{len(names) + i}, big)" for i, n in enumerate(states)]
-    taken = [f"p_{n}[i]" if cell else f"p_{n}[u64(c)]" for n, cell in zip(names, per_cell, strict=True)]
-    extra = [f"s_{n}[i]" for n in states]
-    call = f"law_pulse({', '.join(['state[i]', 'up', 'xi[u64(e)]', *extra, *taken])})"
-    if states:
-        apply = [f"new_w, {', '.join('new_' + n for n in states)} = {call}", "state[i] = f32(new_w)"]
-        apply += [f"s_{n}[i] = f32(new_{n})" for n in states]
-    else:
-        apply = [f"state[i] = f32({call})"]
-    body = template("pulse").replace("$bind", _indent(bind, 4)).replace("$apply", _indent(apply, 32))
-    body = numbered(body)
     law = law_source(device.pulse, "law_pulse")
-    return template("prelude") + _shared() + "\n\n" + template("primitives") + "\n\n" + law + "\n\n" + body
+    make = _lanes if _COSTLY.search(law) else _one_by_one
+    events = textwrap.indent(make(dict(zip(names, per_cell, strict=True)), states), " " * 28)
+    body = numbered(template("pulse").replace("$bind", _indent(bind, 4)).replace("$events", events))
+    sizes = f"LANES = {LANES}\nLANE_BYTES = {LANE_BYTES}\n"
+    return "\n\n".join([template("prelude") + _shared(), template("primitives"), sizes, law, body])
+
+
+def _one_by_one(per_cell: dict[str, bool], states: tuple[str, ...]) -> str:
+    taken = [f"p_{n}[i]" if cell else f"p_{n}[u64(c)]" for n, cell in per_cell.items()]
+    call = f"law_pulse({', '.join(['state[i]', 'up', 'xi[u64(e)]', *(f's_{n}[i]' for n in states), *taken])})"
+    results = ["new_w", *(f"new_{n}" for n in states)]
+    apply = [f"{', '.join(results)} = {call}", "state[i] = f32(new_w)", *(f"s_{n}[i] = f32(new_{n})" for n in states)]
+    return template("apply_one").replace("$apply", _indent(apply, 4))
+
+
+def _lanes(per_cell: dict[str, bool], states: tuple[str, ...]) -> str:
+    """Return the apply loop of a costly law: lane 0 state, 1 direction, 2 draw, then states, arrays and results."""
+    sources = [f"s_{n}" for n in states] + [f"p_{n}" for n, cell in per_cell.items() if cell]
+    lane = {n: f"lane[u64({3 + k} * LANES + j)]" for k, n in enumerate(sources)}
+    out = [f"lane[u64({3 + len(sources) + k} * LANES + j)]" for k in range(1 + len(states))]
+    taken = [lane[f"s_{n}"] for n in states]
+    taken += [lane[f"p_{n}"] if cell else f"p_{n}[u64(c)]" for n, cell in per_cell.items()]
+    results = ["new_w", *(f"new_{n}" for n in states)]
+    step = [f"{', '.join(results)} = law_pulse({', '.join(['w', 'up', 'z', *taken])})"]
+    step += [f"{place} = f32({result})" for place, result in zip(out, results, strict=True)]
+    scatter = [f"{array}[i] = {place}" for array, place in zip(["state", *(f"s_{n}" for n in states)], out, strict=True)]
+    text = template("apply_lanes").replace("$gather", _indent([f"{lane[n]} = {n}[i]" for n in sources], 12))
+    return text.replace("$step", _indent(step, 12)).replace("$scatter", _indent(scatter, 12))
 
 
 @lru_cache(maxsize=256)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mho.devices.base import law_arguments
 from mho.kernels.arguments import Block, block
-from mho.kernels.build import plain_kernels, pulse_kernels
+from mho.kernels.build import LANE_BYTES, plain_kernels, pulse_kernels
 from mho.kernels.cells import Cells, Samples, Scheme
 from mho.kernels.launch import launch, threads
 
@@ -147,7 +147,7 @@ def _set_pulses(a: Block, cells: Cells, samples: Samples) -> None:
     a.set(
         chips=chips, devices=devices, rows=rows, columns=columns, state=cells.state.data_ptr(),
         keys=samples.keys.data_ptr(), step=samples.step, room=room,
-        scratch=workspace("events", (12 * (room + 32) + columns + 64) * threads()).data_ptr(),
+        scratch=workspace("events", (16 * (room + 32) + columns + 64 + LANE_BYTES) * threads()).data_ptr(),
         counts=address(cells.counts), totals=cells.totals.data_ptr(), frozen=address(cells.frozen),
         apparent=address(cells.apparent) if noisy else 0, write_noise=address(cells.write_noise) if noisy else 0,
         visible=address(cells.visible), gains=cells.gains.data_ptr(),
