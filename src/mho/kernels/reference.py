@@ -78,7 +78,8 @@ def even_trains(limits: np.ndarray, length: int, *, spread_out: bool) -> np.ndar
     count = ((limits * length + ONE // 2) // ONE)[:, None]
     slot = np.arange(length)[None, :]
     if spread_out:
-        return np.asarray((slot + 1) * count // length > slot * count // length)
+        half = 2 * slot * count + length
+        return np.asarray((half + 2 * count) // (2 * length) > half // (2 * length))
     return np.asarray(slot < count)
 
 
