@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from mho.folders import replacing
@@ -32,10 +32,8 @@ def draw(study: Study, outcomes: Sequence[Outcome], folder: Path) -> None:
         _curves(curves, outcomes, colours)
         _ladder(ladder, study, outcomes, colours)
         run = outcomes[0].config
-        chips = f"mean and standard deviation of {run.n_chips} chips" if run.n_chips > 1 else "1 chip"
-        figure.suptitle(
-            f"{study.name}: {study.network} on {run.data}, batch {run.batch_size}, {chips}", fontsize=10
-        )
+        chips = f"mean and range of {run.n_chips} chips" if run.n_chips > 1 else "1 chip"
+        figure.suptitle(f"{study.name}: {study.network} on {run.data}, batch {run.batch_size}, {chips}", fontsize=10)
         with replacing(folder / "figure.png") as temporary:
             figure.savefig(temporary, format="png", dpi=130)
         with replacing(folder / "figure.svg") as temporary:
@@ -52,7 +50,8 @@ def _colours(n: int) -> list[Any]:
 def _curves(axes: Axes, outcomes: Sequence[Outcome], colours: Sequence[Any]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    for outcome, colour in zip(outcomes, colours, strict=True):
+    begun = [(o, colour) for o, colour in zip(outcomes, colours, strict=True) if o.lines]
+    for outcome, colour in begun:
         epochs = [line["epoch"] for line in outcome.lines]
         errors = [[max(FLOOR, 100.0 - a) for a in line["test_accuracy"]] for line in outcome.lines]
         means = [fmean(e) for e in errors]
@@ -60,7 +59,9 @@ def _curves(axes: Axes, outcomes: Sequence[Outcome], colours: Sequence[Any]) -> 
         axes.plot(epochs, means, color=colour, marker=marker, markersize=3, linewidth=1.3)
         low, high = [min(e) for e in errors], [max(e) for e in errors]
         axes.fill_between(epochs, low, high, color=colour, alpha=0.13, linewidth=0)
-    axes.set(yscale="log", xlabel="epoch (colours as on the right)", ylabel="test error (%); band: all chips")
+    if not begun:  # a logarithmic axis cannot be empty
+        axes.set_ylim(FLOOR, 100.0)
+    axes.set(yscale="log", xlabel="epoch (colours as on the right)", ylabel="test error (%)")
     _percent(axes.yaxis)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25, which="both", linewidth=0.5)
@@ -69,17 +70,13 @@ def _curves(axes: Axes, outcomes: Sequence[Outcome], colours: Sequence[Any]) -> 
 def _ladder(axes: Axes, study: Study, outcomes: Sequence[Outcome], colours: Sequence[Any]) -> None:
     for place, (outcome, colour) in enumerate(zip(outcomes, colours, strict=True)):
         errors = [max(FLOOR, 100.0 - a) for a in outcome.accuracy]
-        spread = stdev(errors) if len(errors) > 1 else 0.0
-        # A bar that would reach below the floor cannot be drawn on a logarithmic axis.
-        down = min(spread, fmean(errors) - FLOOR)
-        axes.errorbar(
-            fmean(errors), place, xerr=[[down], [spread]], fmt="o", color=colour, capsize=3, markersize=5
-        )
-        axes.plot(errors, [place] * len(errors), "|", color=colour, alpha=0.6, markersize=7)
+        mean = fmean(errors)
+        # The range, not the standard deviation: of a case where some chips fail that would reach below zero.
+        bar = [[mean - min(errors)], [max(errors) - mean]]
+        axes.errorbar(mean, place, xerr=bar, fmt="o", color=colour, capsize=3, markersize=5)
         known = [100.0 - r.value for r in study.known(outcome.case, outcome.config)[0] if r.value is not None]
         axes.plot(known, [place] * len(known), "D", mfc="none", color="grey", markersize=6)
-        number = (f"{fmean(errors):.2f}", (fmean(errors), place), (0, 6))
-        axes.annotate(*number, textcoords="offset points", fontsize=7.5, ha="center")
+        axes.annotate(f"{mean:.2f}", (mean, place), (0, 6), textcoords="offset points", fontsize=7.5, ha="center")
     names = [o.case.name + (" (diverged)" if o.diverged else "") for o in outcomes]
     axes.set_yticks(range(len(outcomes)), names)
     axes.set(xscale="log", xlabel="final test error (%)")
@@ -94,8 +91,8 @@ def _ladder(axes: Axes, study: Study, outcomes: Sequence[Outcome], colours: Sequ
 
 def _percent(axis: Any) -> None:
     """Label a logarithmic axis with plain numbers, also between powers of ten."""
-    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
-    axis.set_major_formatter(ScalarFormatter())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())

@@ -46,9 +46,7 @@ STUDY = Study(
         ),
         Case("+ noise management", "inputs and errors are scaled to max abs 1", "gokmen-vlasov-2016", NOISE),
         Case("+ bound management", "saturated forward products are repeated", "gokmen-vlasov-2016", BOUND),
-        Case(
-            "+ update management", "rows and columns fire equally often, BL 10", "gokmen-vlasov-2016", UPDATE
-        ),
+        Case("+ update management", "rows and columns fire equally often, BL 10", "gokmen-vlasov-2016", UPDATE),
         Case(
             "+ BL management",
             "trains as long as needed, up to 31 slots: the preset gokmen-2017",

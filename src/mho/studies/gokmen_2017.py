@@ -17,9 +17,7 @@ def recalled(text: str) -> tuple[Reference, ...]:
     return (Reference("MEM", f"the paper's error {text}"),)
 
 
-SUCCESS = Reference(
-    "ABS", "the combination of all techniques trains the network as well as in floating point"
-)
+SUCCESS = Reference("ABS", "the combination of all techniques trains the network as well as in floating point")
 
 STUDY = Study(
     name="gokmen-2017",
@@ -80,9 +78,7 @@ STUDY = Study(
             "trains as long as needed, up to 31 slots: the preset gokmen-2017",
             "gokmen-2017",
             references=(
-                Reference(
-                    "KIT", "log of aihwkit example 4 (not the paper): batch 8, 30 epochs, 98.68", 98.68
-                ),
+                Reference("KIT", "log of aihwkit example 4 (not the paper): batch 8, 30 epochs, 98.68", 98.68),
             ),
         ),
         Case(

@@ -116,6 +116,4 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise CheckpointError(
-            f"{path} is damaged ({error}); delete its folder to run this case again"
-        ) from error
+        raise CheckpointError(f"{path} is damaged ({error}); delete its folder to run this case again") from error

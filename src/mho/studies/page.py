@@ -23,9 +23,7 @@ def page(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
     """
     source, target = Path(folder), Path(path)
     about, table = _read(source)
-    text = (
-        target.read_text(encoding="utf-8") if target.exists() else f"# {about['study']}\n\n{BEGIN}\n{END}\n"
-    )
+    text = target.read_text(encoding="utf-8") if target.exists() else f"# {about['study']}\n\n{BEGIN}\n{END}\n"
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise ConfigError(
             f"{target} has no place for results; put a line {BEGIN} and a line {END} where they are to stand"

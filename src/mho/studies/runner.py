@@ -36,7 +36,6 @@ def run(
     """
     study, folder = find(name), Path(out)
     configs = {case.name: study.config(case, mode, seed, settings) for case in study.cases}
-    wanted = study.choose(cases)
     asked = {
         "study": name,
         "mode": mode,
@@ -45,16 +44,24 @@ def run(
         "cases": cases and list(cases),
     }
     done = {case.name: found for case in study.cases if (found := _read(folder, case, configs)) is not None}
-    data = load(configs[study.baseline.name].data, progress=bool(progress))
-    clock = _Clock([case for case in wanted if case.name not in done], shown=bool(progress))
-    for case in wanted:
+    left = [case for case in study.choose(cases) if case.name not in done]
+    clock = _Clock(len(left), kept=list(done), shown=bool(progress))
+    data = load(configs[study.baseline.name].data, progress=bool(progress)) if left else None
+    for case in left:
+        assert data is not None
         clock.begin(case)
         done[case.name] = carry_out(case, configs[case.name], _place(folder, case), data, progress)
         clock.end(done[case.name])
-        _write(study, folder, [done[c.name] for c in study.cases if c.name in done], asked)
+        _write(study, folder, _ordered(study, done), asked)
+    if not left:
+        _write(study, folder, _ordered(study, done), asked)
     if progress:
         print(f"\n{(folder / 'table.md').read_text(encoding='utf-8')}\n{folder / 'figure.png'}", flush=True)
-    return rows(study, [done[c.name] for c in study.cases if c.name in done])
+    return rows(study, _ordered(study, done))
+
+
+def _ordered(study: Study, done: dict[str, Outcome]) -> list[Outcome]:
+    return [done[case.name] for case in study.cases if case.name in done]
 
 
 def _place(folder: Path, case: Case) -> Path:
@@ -107,32 +114,27 @@ def command(asked: dict[str, Any]) -> str:
 class _Clock:
     """Says which case runs, how the last one ended, and how long the rest will take at the pace so far."""
 
-    def __init__(self, cases: list[Case], *, shown: bool) -> None:
-        self.left, self.total, self.shown = [case.name for case in cases], len(cases), shown
+    def __init__(self, cases: int, *, kept: list[str], shown: bool) -> None:
+        self.cases, self.done, self.shown = cases, 0, shown
         self.start = time.perf_counter()
+        if kept:
+            self._say(f"kept from before: {', '.join(kept)}")
 
     def begin(self, case: Case) -> None:
-        """Note the start of a case."""
-        if self.shown and case.name in self.left:
-            print(
-                f"case {self.total - len(self.left) + 1} of {self.total}: {case.name}: {case.about}",
-                flush=True,
-            )
+        """Say which case starts."""
+        self._say(f"case {self.done + 1} of {self.cases}: {case.name}: {case.about}")
 
     def end(self, outcome: Outcome) -> None:
-        """Note the end of a case."""
-        kept = outcome.case.name not in self.left
-        if not kept:
-            self.left.remove(outcome.case.name)
-        if not self.shown:
-            return
-        spent, done = time.perf_counter() - self.start, self.total - len(self.left)
-        rest = f"; about {_minutes(spent / done * len(self.left))} left" if self.left and not kept else ""
-        how = "kept" if kept else f"diverged ({outcome.diverged})" if outcome.diverged else "done"
-        print(
-            f"{outcome.case.name}: test accuracy {outcome.mean:.2f} ± {outcome.std:.2f} %, {how}{rest}",
-            flush=True,
-        )
+        """Say how a case ended, and what is left."""
+        self.done += 1
+        left = (time.perf_counter() - self.start) / self.done * (self.cases - self.done)
+        rest = f"; about {_minutes(left)} left" if self.done < self.cases else ""
+        how = f" (diverged: {outcome.diverged})" if outcome.diverged else ""
+        self._say(f"{outcome.case.name}: test accuracy {outcome.mean:.2f} ± {outcome.std:.2f} %{how}{rest}")
+
+    def _say(self, text: str) -> None:
+        if self.shown:
+            print(text, flush=True)
 
 
 def _minutes(seconds: float) -> str:
