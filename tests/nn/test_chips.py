@@ -69,10 +69,10 @@ def test_equal_x_and_d_give_equal_updates_bit_for_bit(pulsed, trains):
     options = {"mapping": Mapping(devices=2, pulsed=pulsed, max_rows=6), "update": Update(trains=trains)}
     together, alone = layers(**options)
     x, d = torch.randn(3, 7, 24), torch.randn(1, 3, 7, 10) * 0.1
-    together.pending.append((x, d))
+    together.keep(x, d)
     together.apply_(together.check(list(RATES)), list(RATES))
     for k, layer in enumerate(alone):
-        layer.pending.append((x[k : k + 1].contiguous(), d[:, k : k + 1].contiguous()))
+        layer.keep(x[k : k + 1].contiguous(), d[:, k : k + 1].contiguous())
         layer.apply_(layer.check(RATES[k]), RATES[k])
         for one, many in zip(layer.analog_tiles(), together.analog_tiles(), strict=True):
             assert one.totals[0] == many.totals[k]

@@ -167,7 +167,8 @@ class AnalogConv(AnalogLayer):
 
     def check(self, lr: object) -> list[Prepared]:
         """Refuse NaN or infinity; patches are unfolded when the update is applied."""
-        for x, d, _, _ in self.pending:  # type: ignore[misc]
+        self.check_inputs()
+        for x, d, _, _ in self.pending:
             for name, values in (("input x", x), ("error d", d)):
                 if not bool(torch.isfinite(values.sum())) and not bool(torch.isfinite(values).all()):
                     raise self.refuse(NotFiniteError(f"{name} holds NaN or infinity"), "update")
@@ -177,7 +178,7 @@ class AnalogConv(AnalogLayer):
         """Update position by position, image by image, and let one update pass."""
         chips = len(self.chips)
         passed = 0
-        for x, d, located, _ in self.pending:  # type: ignore[misc]
+        for x, d, located, _ in self.pending:
             count = located[0].start.numel()
             batch = x.shape[1]
             for g, (grid, patches) in enumerate(zip(self.grid_list, located, strict=True)):
@@ -251,5 +252,5 @@ class _ConvProduct(torch.autograd.Function):
                 back = back.view(shape)
         if not ctx.needs_input_grad[1]:
             return back, None, None
-        layer.pending.append((flat, d, ctx.located, ctx.last))
+        layer.keep(flat, d, ctx.located, ctx.last)
         return back, torch.empty(0), None

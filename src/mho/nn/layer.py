@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from mho.config import AnalogConfig
-from mho.errors import ConfigError, NotFiniteError, ShapeError
+from mho.errors import ConfigError, MhoError, NotFiniteError, ShapeError
 from mho.nn.grid import Grid
 from mho.nn.parameter import AnalogParameter
 from mho.update.apply import Prepared, apply_update_
+
+UNUSED = 3
+"""How often in a row x and d may be dropped unused before a warning."""
 
 
 def chip_ids(chips: int | Sequence[int]) -> tuple[int, ...]:
@@ -56,7 +60,9 @@ class AnalogLayer(nn.Module):
         )  # fmt: skip
         self.grid_list = tuple(self.grids)
         self.pulses = AnalogParameter(self)
-        self.pending: list[tuple[Tensor, Tensor]] = []
+        self.pending: list[tuple[Any, ...]] = []
+        self._versions: list[int] = []
+        self._forgotten = 0
         self.clipped: list[float] = [0.0] * len(self.chips)
         self.bias: nn.Parameter | None = None
         if bias and not self.array_bias:
@@ -149,6 +155,36 @@ class AnalogLayer(nn.Module):
         for grid in self.grids:
             grid.rest_()
         self.pending.clear()
+        self._versions.clear()
+        self._forgotten = 0
+
+    def keep(self, x: Tensor, d: Tensor, *rest: Any) -> None:
+        """Keep the input and output error of one backward pass for the update."""
+        self.pending.append((x, d, *rest))
+        self._versions.append(x._version)
+
+    def forget(self) -> None:
+        """Drop what backward passes left; warn when that happens again and again without an update."""
+        if not self.pending:
+            return
+        self.pending.clear()
+        self._versions.clear()
+        self._forgotten += 1
+        if self._forgotten == UNUSED:
+            warnings.warn(
+                f"layer {self.name!r}: gradients were zeroed {UNUSED} times in a row without an update, so its devices "
+                "never move; step with mho.optim.AnalogSGD or mho.optim.AnalogOptimizer, which drive analog layers",
+                stacklevel=2,
+            )
+
+    def check_inputs(self) -> None:
+        """Raise MhoError when an input was overwritten since its forward pass: pulses need the values of then."""
+        for (x, *_), version in zip(self.pending, self._versions, strict=True):
+            if x._version != version:
+                raise MhoError(
+                    f"layer {self.name!r}: its input was changed in place between backward() and step(), and the update "
+                    "needs it as it was; nothing was moved. Give every step a tensor of its own, or x.clone()"
+                )
 
     def refuse(self, error: NotFiniteError, when: str) -> NotFiniteError:
         """Return an error that names this layer."""
@@ -169,5 +205,6 @@ class AnalogLayer(nn.Module):
     def _link(self) -> None:
         """Set what copying or loading drops: the way from the pulses to this layer, and the note of a chip axis."""
         self.pulses.layer = self
+        self._versions = [x._version for x, *_ in self.pending]
         if self.bias is not None:
             self.bias.chip_axis = True  # type: ignore[attr-defined]

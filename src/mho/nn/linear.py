@@ -50,6 +50,7 @@ class AnalogLinear(AnalogLayer):
 
     def check(self, lr: object) -> list[Prepared]:
         """Return the checked update; raise NotFiniteError naming the layer."""
+        self.check_inputs()
         prepared: list[Prepared] = []
         first = 0
         for x, d in self.pending:
@@ -89,5 +90,5 @@ class _LinearProduct(torch.autograd.Function):
                 raise layer.refuse(error, "backward") from None
         if not ctx.needs_input_grad[1]:
             return back, None, None
-        layer.pending.append((x, d))
+        layer.keep(x, d)
         return back, torch.empty(0), None

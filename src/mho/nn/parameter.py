@@ -32,7 +32,7 @@ class AnalogParameter(torch.nn.Parameter):
     def grad(self, value: Tensor | None) -> None:
         torch.Tensor.grad.__set__(self, value)  # type: ignore[attr-defined]
         if value is None:
-            self.layer.pending.clear()
+            self.layer.forget()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AnalogParameter:
         made = _unlinked(self.requires_grad, self.grad is not None)
