@@ -103,7 +103,7 @@ def test_numbers_of_mnist_are_not_put_beside_other_data() -> None:
     one = study("gokmen-2016")
     config = one.config(one.cases[0], "quick", 0, ["data=digits"])
     (row,) = rows(one, [Outcome(one.cases[0], config, [90.0], [])])
-    assert (row["paper"], row["provenance"], row["std"]) == (None, "", 0.0)
+    assert (row["paper"], row["provenance"], row["std"]) == (None, "no published number known", 0.0)
 
 
 def test_unknown_studies_modes_cases_and_settings_are_named() -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from statistics import fmean, stdev
 from typing import Any
 
 from mho.config import RunConfig
+from mho.config.show import show
+from mho.devices import Device
 from mho.periphery import Periphery
 from mho.studies.base import Reference, Study
 from mho.studies.outcome import Outcome
 
+NOTHING = "no published number known"
 ACCURACY, POINTS = "% test accuracy", "points of test accuracy"
 
 
@@ -31,7 +35,7 @@ def _row(case: str, values: Sequence[float], references: Sequence[Reference], un
         "std": round(stdev(values), 4) if len(values) > 1 else 0.0,
         "chips": len(values),
         "paper": next((r.value for r in references if r.value is not None), None),
-        "provenance": "; ".join(str(r) for r in references),
+        "provenance": "; ".join(str(r) for r in references) or NOTHING,
         "unit": unit,
     }
 
@@ -101,8 +105,14 @@ def _hardware(configs: Sequence[RunConfig]) -> list[str]:
     for side in ("forward", "backward"):
         texts = dict.fromkeys(_converters(getattr(a, side)) for a in analog)
         found += [f"{side.capitalize()} products of the analog cases: {' or '.join(texts)}."] if texts else []
-    devices = dict.fromkeys(repr(a.device) for a in analog)
+    devices = dict.fromkeys(_device(a.device) for a in analog)
     return [*found, *(f"Device of the analog cases: `{device}`." for device in devices)]
+
+
+def _device(device: Device) -> str:
+    """Return the law and its parameters, those that are off left out."""
+    held = {f.name: getattr(device, f.name) for f in fields(device)}
+    return f"{type(device).__name__}({', '.join(f'{n}={show(v)}' for n, v in held.items() if v)})"
 
 
 def _converters(side: Periphery) -> str:
