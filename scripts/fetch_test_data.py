@@ -10,17 +10,15 @@ import sys
 import time
 
 from mho.data import load
-from mho.folders import cache_root
 from mho.errors import DataError
+from mho.folders import cache_root
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Fetch each data set asked for; return 1 when one is not to be had, without `--optional`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fashion-mnist", action="store_true", help="fetch Fashion-MNIST as well as MNIST")
-    parser.add_argument(
-        "--optional", action="store_true", help="exit 0 also when a data set cannot be fetched"
-    )
+    parser.add_argument("--optional", action="store_true", help="exit 0 also when a data set cannot be fetched")
     options = parser.parse_args(arguments)
     failed = False
     for name in ["mnist", *(["fashion-mnist"] if options.fashion_mnist else [])]:

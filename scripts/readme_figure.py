@@ -27,16 +27,12 @@ BLUE, ORANGE, GREY = "#2563eb", "#ea7317", "#6b7280"
 def draw_response(axes: Axes) -> None:
     """Draw mean, spread and three single devices, pulsed up and down."""
     r = response(catalogue.device(DEVICE), devices=500)
-    axes.fill_between(
-        r.pulses, r.low[0], r.high[0], color=BLUE, alpha=0.15, lw=0, label="10 to 90 % of 500 devices"
-    )
+    axes.fill_between(r.pulses, r.low[0], r.high[0], color=BLUE, alpha=0.15, lw=0, label="10 to 90 % of 500 devices")
     for n, one in enumerate(r.traces[0]):
         axes.plot(r.pulses, one, color=GREY, lw=0.8, alpha=0.8, label="" if n else "single devices")
     axes.plot(r.pulses, r.mean[0], color=BLUE, lw=2, label="mean")
     axes.axvline(r.turn, color=GREY, lw=0.8, ls=":")
-    axes.set(
-        title=LABEL, xlabel=f"pulses ({r.turn} up, {r.turn} down)", ylabel="conductance (normalised units)"
-    )
+    axes.set(title=LABEL, xlabel=f"pulses ({r.turn} up, {r.turn} down)", ylabel="conductance (normalised units)")
     axes.set_xlim(0, r.pulses[-1])
     axes.legend(loc="lower center", fontsize=8, frameon=False)
 
@@ -60,9 +56,7 @@ def draw_accuracy(axes: Axes, run: Run) -> None:
 
 def main() -> None:
     """Read the run and write the figure."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="a run directory")
     parser.add_argument("--out", type=Path, default=Path("docs/images/training.png"))
     options = parser.parse_args()

@@ -13,7 +13,20 @@ _HOMES = {
     "summary": "nn", "AnalogConfig": "config", "RunConfig": "config", "preset": "config", "presets": "config",
     "Mapping": "mapping", "Periphery": "periphery", "Update": "update", "train": "train",
 }  # fmt: skip
-_ROOMS = ("characterize", "config", "data", "devices", "errors", "mapping", "nn", "optim", "periphery", "report", "studies", "update")
+_ROOMS = (
+    "characterize",
+    "config",
+    "data",
+    "devices",
+    "errors",
+    "mapping",
+    "nn",
+    "optim",
+    "periphery",
+    "report",
+    "studies",
+    "update",
+)
 
 __all__ = ["__version__", *_HOMES, *_ROOMS]
 

@@ -205,9 +205,7 @@ def make_key(seed: int, chip: int, name: str, purpose: str) -> tuple[int, int]:
 def check_counter(name: str, value: int) -> int:
     """Return a counter field, or raise MhoError when it does not fit in 32 bits."""
     if not 0 <= value < WORDS:
-        raise MhoError(
-            f"{name} is {value}, but a field of the random counter has 32 bits; split the run or the layer"
-        )
+        raise MhoError(f"{name} is {value}, but a field of the random counter has 32 bits; split the run or the layer")
     return value
 
 

@@ -51,9 +51,7 @@ def test_soft_bounds_are_approached_exponentially() -> None:
 
 
 def test_symmetry_point_of_soft_bounds() -> None:
-    device = SoftBounds(
-        dw_min=Spread(0.002, d2d=0.3), up_down=Spread(1.2, d2d=0.05), w_max=Spread(0.6, d2d=0.1)
-    )
+    device = SoftBounds(dw_min=Spread(0.002, d2d=0.3), up_down=Spread(1.2, d2d=0.05), w_max=Spread(0.6, d2d=0.1))
     found = steps_by_state(device, devices=100)
     beta = 0.2 / 2.2
     assert found.symmetry[0] == pytest.approx(2 * beta / ((1 + beta) / 0.6 + (1 - beta) / 0.6), abs=1e-6)

@@ -24,9 +24,7 @@ def over_chips(numbers: st.SearchStrategy[float]) -> st.SearchStrategy[Any]:
 
 def spread_of(means: st.SearchStrategy[float]) -> st.SearchStrategy[Spread]:
     normal = st.builds(Spread, over_chips(means), d2d=over_chips(spreads), std=over_chips(spreads))
-    return st.one_of(
-        normal, st.builds(Spread, over_chips(means), d2d=over_chips(spreads), log_normal=st.booleans())
-    )
+    return st.one_of(normal, st.builds(Spread, over_chips(means), d2d=over_chips(spreads), log_normal=st.booleans()))
 
 
 class Relaxor(Device):
@@ -66,9 +64,7 @@ devices = st.one_of(
     st.builds(ConstantStep, **steps),
     st.builds(SoftBounds, **steps),
     st.builds(LinearStep, **steps, gamma_up=spread_of(spreads)),
-    st.builds(
-        Relaxor, **common, knots=st.lists(st.floats(-9, 9)).map(tuple), label=st.text(), levels=st.integers()
-    ),
+    st.builds(Relaxor, **common, knots=st.lists(st.floats(-9, 9)).map(tuple), label=st.text(), levels=st.integers()),
 )
 peripheries = st.builds(
     Periphery,
@@ -81,9 +77,7 @@ peripheries = st.builds(
     adc_bits=st.none() | st.integers(2, 20),
 )
 updates = st.builds(Update, trains=st.sampled_from(["stochastic", "ideal"]), bl=st.integers(1, 64))
-mappings = st.builds(
-    Mapping, max_rows=st.integers(1, 10**6), scale=over_chips(positive), learn_scale=st.booleans()
-)
+mappings = st.builds(Mapping, max_rows=st.integers(1, 10**6), scale=over_chips(positive), learn_scale=st.booleans())
 
 changes = st.fixed_dictionaries(
     {},

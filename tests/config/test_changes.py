@@ -56,10 +56,7 @@ def test_a_new_device_and_its_settings_come_in_one_call_in_any_order() -> None:
     assert BASE.with_(device=SoftBounds(w_max=0.7), c2c=0.5).device == expected
     assert BASE.with_(c2c=0.5, device=SoftBounds(w_max=0.7)).device == expected
     assert BASE.with_(levels=7, device=Relaxor()).device == Relaxor(levels=7)
-    assert (
-        BASE.with_({"device.law": "soft-bounds", "gamma_up": 0.5, "device": "ecram"}).device.gamma_up.mean
-        == 0.5
-    )
+    assert BASE.with_({"device.law": "soft-bounds", "gamma_up": 0.5, "device": "ecram"}).device.gamma_up.mean == 0.5
     with pytest.raises(SettingsError, match="levels: no such setting"):
         BASE.with_(levels=7, device=SoftBounds())
 
@@ -104,9 +101,7 @@ def test_wrong_parts_are_refused_by_name() -> None:
 
 
 def test_layers_differ_by_pattern_and_the_later_pattern_wins() -> None:
-    config = BASE.with_(
-        layers={"conv*": {"devices": 4, "device": SoftBounds()}, "conv2": {"mapping.devices": 13}}
-    )
+    config = BASE.with_(layers={"conv*": {"devices": 4, "device": SoftBounds()}, "conv2": {"mapping.devices": 13}})
     assert config.for_layer("conv1").mapping.devices == 4
     assert config.for_layer("conv2").mapping.devices == 13
     assert config.for_layer("conv2").device == SoftBounds()
@@ -124,9 +119,7 @@ def test_layer_changes_apply_to_what_the_configuration_becomes() -> None:
 
 def test_the_same_layer_changes_are_equal_however_they_are_spelled() -> None:
     one = BASE.with_(layers={"x": {"bl": 3, "forward": {"adc_bits": None}, "leak": Leak()}})
-    two = BASE.with_(
-        layers={"x": {"device.leak": Leak(1e6), "forward.adc_bits": "none", "update": {"bl": 3}}}
-    )
+    two = BASE.with_(layers={"x": {"device.leak": Leak(1e6), "forward.adc_bits": "none", "update": {"bl": 3}}})
     assert one == two
     assert hash(one) == hash(two)
 
@@ -145,9 +138,7 @@ def test_wrong_layer_changes_are_all_reported_with_their_pattern() -> None:
 
 
 def test_lists_over_chips_fit_the_number_of_chips_in_layers_too() -> None:
-    config = BASE.with_(
-        {"dw_min": [1e-3] * 3, "forward.output_noise": [0.1, 0.2], "layers": {"x": {"c2c": [0, 1]}}}
-    )
+    config = BASE.with_({"dw_min": [1e-3] * 3, "forward.output_noise": [0.1, 0.2], "layers": {"x": {"c2c": [0, 1]}}})
     with pytest.raises(SettingsError) as error:
         RunConfig(chips=3, lr=[0.1, 0.2], analog=config)  # type: ignore[arg-type]
     assert set(problems(error)) == {"lr", "analog.forward.output_noise", "analog.layers.x.device.c2c"}
@@ -181,9 +172,7 @@ def test_impossible_runs_are_refused_with_all_that_is_wrong() -> None:
 
 
 def test_representation_shows_what_is_not_default_and_evaluates() -> None:
-    config = preset("gokmen-vlasov-2016").with_(
-        {"dw_min": [0.1, 0.2], "layers": {"x": {"bl": 2}}, "leak": Leak(9.0)}
-    )
+    config = preset("gokmen-vlasov-2016").with_({"dw_min": [0.1, 0.2], "layers": {"x": {"bl": 2}}, "leak": Leak(9.0)})
     text = repr(config)
     assert "w_max" not in text
     assert len(text.splitlines()) > 3

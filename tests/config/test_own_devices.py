@@ -36,9 +36,7 @@ class Drifter(Device):
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "drifter.py").write_text(SOURCE.format(mean=0.002))
-    (tmp_path / "config.toml").write_text(
-        '[device]\nlaw = "drifter.py:Drifter"\nc2c = [0.1, 0.2]\n[update]\nbl = 3\n'
-    )
+    (tmp_path / "config.toml").write_text('[device]\nlaw = "drifter.py:Drifter"\nc2c = [0.1, 0.2]\n[update]\nbl = 3\n')
     return tmp_path
 
 
@@ -79,13 +77,9 @@ def test_an_edited_file_is_read_again(folder: Path) -> None:
     assert load(folder / "config.toml", AnalogConfig).device.dw_min.mean == 0.004  # type: ignore[attr-defined]
 
 
-def test_on_the_command_line_a_path_is_relative_to_where_one_is(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_the_command_line_a_path_is_relative_to_where_one_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    run = override(
-        RunConfig(), ["device=drifter.py:Drifter", 'layers={"x"={device="drifter.py:Drifter"}}', "c2c=0"]
-    )
+    run = override(RunConfig(), ["device=drifter.py:Drifter", 'layers={"x"={device="drifter.py:Drifter"}}', "c2c=0"])
     assert type(run.analog.device).__name__ == "Drifter"
     assert run.analog.for_layer("x").device.c2c == 0.2  # type: ignore[attr-defined]
     assert loads(dump(run)) == run

@@ -80,9 +80,7 @@ def test_a_published_device_is_found_by_name_or_the_nearest_are_named() -> None:
         ("capacitor", {8: -0.9580369, 16: -0.916157484, 32: -0.832649529, 400: 0.998651624}, -0.999872029),
     ],
 )
-def test_published_linear_steps_follow_the_kits_mean_curves(
-    name: str, up: dict[int, float], down: float
-) -> None:
+def test_published_linear_steps_follow_the_kits_mean_curves(name: str, up: dict[int, float], down: float) -> None:
     device = catalogue.device(name)
     cells = device.cells(MeanDraw(1))
     arguments = [np.float64(np.asarray(cells[n]).item()) for n in law_arguments(type(device))]

@@ -60,9 +60,7 @@ def test_any_text_is_a_configuration_or_refused(text: str) -> None:
             assert isinstance(loads(text, kind), kind)
 
 
-lines = st.tuples(
-    st.lists(st.sampled_from(KEYS), min_size=1, max_size=4).map(".".join), st.sampled_from(VALUES)
-)
+lines = st.tuples(st.lists(st.sampled_from(KEYS), min_size=1, max_size=4).map(".".join), st.sampled_from(VALUES))
 
 
 @given(st.lists(lines, max_size=6, unique_by=lambda line: line[0]))
@@ -129,9 +127,7 @@ def test_missing_and_unreadable_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_states_changes_of_its_preset() -> None:
-    config = loads(
-        'preset = "gokmen-vlasov-2016"\nchips = 2\n[device]\ndw_min = [0.001, 0.002]\n[update]\nbl = 5'
-    )
+    config = loads('preset = "gokmen-vlasov-2016"\nchips = 2\n[device]\ndw_min = [0.001, 0.002]\n[update]\nbl = 5')
     base = preset("gokmen-vlasov-2016")
     assert config.analog.device.dw_min == Spread((0.001, 0.002), d2d=0.3)  # type: ignore[attr-defined]
     assert config.analog == base.with_({"dw_min": (0.001, 0.002), "bl": 5})
@@ -139,9 +135,7 @@ def test_a_file_states_changes_of_its_preset() -> None:
 
 
 def test_a_table_with_a_law_is_a_new_device() -> None:
-    config = loads(
-        '[device]\nlaw = "soft-bounds"\ndw_min = 0.01\nw_max = { mean = 0.5, d2d = 0.1 }', AnalogConfig
-    )
+    config = loads('[device]\nlaw = "soft-bounds"\ndw_min = 0.01\nw_max = { mean = 0.5, d2d = 0.1 }', AnalogConfig)
     assert config.device == SoftBounds(dw_min=Spread(0.01), w_max=Spread(0.5, d2d=0.1))
     assert loads('device = "ecram"', AnalogConfig).device == LinearStep(
         dw_min=Spread(0.002, d2d=0.1), up_down=Spread(1.0, d2d=0.02), w_max=Spread(1.1724, d2d=0.05),

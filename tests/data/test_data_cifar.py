@@ -69,9 +69,7 @@ def test_the_official_archive_is_read_in_order_and_kept(room: Path, monkeypatch:
     assert (again.train_images == dataset.train_images).all()
 
 
-def test_a_wrong_checksum_is_refused_before_anything_is_unpickled(
-    room: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_checksum_is_refused_before_anything_is_unpickled(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_archive(room / "mine" / CIFAR10.archive, batches())
     use(monkeypatch)
     monkeypatch.setenv("MHO_DATA", str(room / "mine"))
@@ -157,7 +155,5 @@ def test_an_incomplete_jpeg_copy_is_refused(room: Path, monkeypatch: pytest.Monk
 
 def test_without_any_source_the_reasons_are_listed(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch)
-    with pytest.raises(
-        DataError, match=rf"cache .*MHO_DATA: not set.*{DEAD_ADDRESS}.*refused.*--data digits"
-    ):
+    with pytest.raises(DataError, match=rf"cache .*MHO_DATA: not set.*{DEAD_ADDRESS}.*refused.*--data digits"):
         load("cifar10")

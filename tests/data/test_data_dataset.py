@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from mho.data import Dataset, load
-from mho.folders import cache_root
 from mho.data.progress import Bar
 from mho.errors import DataError
+from mho.folders import cache_root
 
 FETCH = Path(__file__).parents[2] / "scripts" / "fetch_test_data.py"
 
@@ -92,9 +92,7 @@ def test_splits_that_do_not_belong_together_are_refused(changes: dict[str, objec
 
 def test_importing_the_data_room_is_light() -> None:
     code = "import sys, mho.data; print([m for m in ('PIL', 'rich', 'numba') if m in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "[]"
 
 
@@ -132,9 +130,7 @@ def test_the_fetch_script_without_network(room: Path, options: list[str], code: 
     ("name", "mean", "test_mean", "total"),
     [("mnist", 33.318421, 33.791224, 1567298545), ("fashion-mnist", 72.940352, 73.146567, None)],
 )
-def test_the_real_sets_have_the_published_figures(
-    name: str, mean: float, test_mean: float, total: int | None
-) -> None:
+def test_the_real_sets_have_the_published_figures(name: str, mean: float, test_mean: float, total: int | None) -> None:
     if not (cache_root() / name / "train-images-idx3-ubyte").exists():
         pytest.skip(f"{name} is not cached; run scripts/fetch_test_data.py --fashion-mnist")
     dataset = load(name)

@@ -151,8 +151,6 @@ def test_a_truncated_archive_is_named(room: Path, ending: str, share: float) -> 
     with tarfile.open(path, "w:" + ending) as archive:
         archive.add(tree, "insects")
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(
-        DataError, match=r"packed\.tar\... was given .*truncated, corrupt or not a tar"
-    ) as caught:
+    with pytest.raises(DataError, match=r"packed\.tar\... was given .*truncated, corrupt or not a tar") as caught:
         load(path)
     assert "\n" not in str(caught.value)

@@ -176,9 +176,7 @@ def test_damage_in_the_users_folder_is_an_error_with_both_checksums(
         load("mnist")
 
 
-def test_another_data_set_in_the_users_folder_is_recognised(
-    room: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_data_set_in_the_users_folder_is_recognised(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fashion = four_files(seed=2)
     monkeypatch.setitem(IDX_ROWS, "fashion-mnist", stand_in(fashion))
     monkeypatch.setenv("MHO_DATA", str(write_files(room / "mine", fashion)))

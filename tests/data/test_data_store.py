@@ -69,9 +69,7 @@ def test_ctrl_c_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32", reason="Windows has no limit on file size to stand in for a full disk"
-)
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on file size to stand in for a full disk")
 def test_a_disk_that_fills_up_leaves_no_part(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(tmp_path / "f")], capture_output=True, text=True, timeout=60

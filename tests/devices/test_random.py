@@ -170,9 +170,7 @@ def test_words_of_counters_side_by_side_are_uniform(bit):
 @pytest.mark.parametrize("axis", range(5))
 def test_neighbours_along_every_field_are_independent(axis):
     w = grid(20, 20, 20, 20) >> np.uint32(28)
-    one, other = (
-        np.take(w, range(start, stop), axis) for start, stop in ((0, -1 % w.shape[axis]), (1, w.shape[axis]))
-    )
+    one, other = (np.take(w, range(start, stop), axis) for start, stop in ((0, -1 % w.shape[axis]), (1, w.shape[axis])))
     check_uniform(one * np.uint32(16) + other, 256)
 
 

@@ -175,9 +175,7 @@ def test_single_steps_have_the_simulators_mean_and_spread(name, benches):
     for direction in ("up", "down"):
         n, total, squares = (np.zeros(len(edges) - 1) for _ in range(3))
         for repeat in range(8):
-            start = (
-                np.random.default_rng(repeat).uniform(edges[0], edges[-1], bench.w.size).astype(np.float32)
-            )
+            start = np.random.default_rng(repeat).uniform(edges[0], edges[-1], bench.w.size).astype(np.float32)
             bench.w[:] = start
             bench.pulse(up=direction == "up")
             inside = (start < top) & (start > bottom)

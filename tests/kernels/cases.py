@@ -78,9 +78,7 @@ def make_keys(chips, *, seed=0, name="tile") -> torch.Tensor:
     return torch.from_numpy(np.array(keys, np.uint32).view(np.int32))
 
 
-def make_samples(
-    chips, batch, rows, columns, *, seed=0, gain=10.0, step=3, bias=False, silent=0.3
-) -> Samples:
+def make_samples(chips, batch, rows, columns, *, seed=0, gain=10.0, step=3, bias=False, silent=0.3) -> Samples:
     """Return samples with a share of zeros in x and d; `columns` counts the bias."""
     generator = np.random.default_rng(seed + 3)
     x = generator.uniform(-1, 1, (chips, batch, columns - bias)).astype(np.float32)
@@ -101,8 +99,7 @@ def choose(cells: Cells, samples: Samples, scheme: Scheme) -> torch.Tensor | Non
         turn = (samples.step * batch + torch.arange(batch)) % devices
         return turn.to(torch.int32).repeat(chips, 1)
     chosen = [
-        reference.draws(reference.key_of(samples, c, "device"), np.arange(batch), 0, 0, samples.step)
-        % devices
+        reference.draws(reference.key_of(samples, c, "device"), np.arange(batch), 0, 0, samples.step) % devices
         for c in range(chips)
     ]
     return torch.from_numpy(np.stack(chosen).astype(np.int32))

@@ -102,9 +102,7 @@ def test_samples_in_parts_equal_samples_at_once(backend):
     whole = updated(cells, samples, Scheme(), backend)
     for first in (0, 4):
         part = slice(first, first + 4)
-        some = replace(
-            samples, x=samples.x[:, part].contiguous(), d=samples.d[:, part].contiguous(), first=first
-        )
+        some = replace(samples, x=samples.x[:, part].contiguous(), d=samples.d[:, part].contiguous(), first=first)
         cells = updated(cells, some, Scheme(), backend)
     check_equal(cells, whole)
 

@@ -65,9 +65,7 @@ def test_a_law_with_extra_state_equals_bit_for_bit(shape, batch, scheme, options
     check_equal(updated(cells, samples, scheme), updated(cells, samples, scheme, reference))
 
 
-@pytest.mark.parametrize(
-    "device", [ConstantStep(dw_min=0.01), LinearStep(dw_min=0.01, gamma_up=0.4, gamma_down=0.6)]
-)
+@pytest.mark.parametrize("device", [ConstantStep(dw_min=0.01), LinearStep(dw_min=0.01, gamma_up=0.4, gamma_down=0.6)])
 @pytest.mark.parametrize("seed", range(4))
 def test_built_in_laws_equal_bit_for_bit(device, seed):
     cells = make_cells(device, (2, 2, 9, 11), seed=seed, counts=True)
@@ -126,7 +124,5 @@ def test_rates_and_pulses_for_any_finite_numbers(x, d, scheme, gain, bias):
     cells = make_cells(SoftBounds(dw_min=0.01), (1, 1, 2, columns), counts=True)
     after = updated(cells, samples, replace(scheme, one_device="all"))
     check_equal(after, updated(cells, samples, replace(scheme, one_device="all"), reference))
-    silent = np.outer(np.array(d) == 0, np.ones(columns)) + np.outer(
-        np.ones(2), np.array(x + [1.0] * bias) == 0
-    )
+    silent = np.outer(np.array(d) == 0, np.ones(columns)) + np.outer(np.ones(2), np.array(x + [1.0] * bias) == 0)
     assert not after.counts.numpy()[0, 0][silent > 0].any()

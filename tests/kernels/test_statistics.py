@@ -138,9 +138,7 @@ def test_a_long_run_of_samples_moves_weights_by_the_sum_of_updates():
     """Samples one after another on one chip: independent over vectors and steps."""
     gain, batch, steps = 1.0, 50, 60
     scheme = Scheme(bl=31)
-    cells = Cells(
-        Counting, torch.zeros(1, 1, 9, 12), {"dw": torch.ones(1)}, torch.zeros(1, dtype=torch.int64)
-    )
+    cells = Cells(Counting, torch.zeros(1, 1, 9, 12), {"dw": torch.ones(1)}, torch.zeros(1, dtype=torch.int64))
     x, d = (torch.tensor(np.tile(np.float32(v), (1, batch, 1))) for v in (X, D))
     for step in range(steps):
         samples = Samples(x, d, torch.tensor([gain]), make_keys(1), step)

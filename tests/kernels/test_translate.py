@@ -220,9 +220,7 @@ EXPRESSIONS = st.recursive(
     lambda inner: st.one_of(
         st.tuples(inner, st.sampled_from("+-*"), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
         inner.map(lambda e: f"(-{e})"),
-        st.tuples(st.sampled_from(["minimum", "maximum"]), inner, inner).map(
-            lambda t: f"{t[0]}({t[1]}, {t[2]})"
-        ),
+        st.tuples(st.sampled_from(["minimum", "maximum"]), inner, inner).map(lambda t: f"{t[0]}({t[1]}, {t[2]})"),
         st.tuples(inner, inner, inner).map(lambda t: f"where({t[0]} < {t[1]}, {t[2]}, w)"),
     ),
     max_leaves=12,
@@ -242,6 +240,4 @@ def test_translated_expressions_equal_numpy_bit_for_bit(tmp_path_factory, expres
     exec(text, kernel)
     a, b = np.float32(w), np.float32(xi)
     with np.errstate(all="ignore"):
-        np.testing.assert_array_equal(
-            np.float32(kernel["law"](a, True, b)), np.float32(scope["law"](a, True, b))
-        )
+        np.testing.assert_array_equal(np.float32(kernel["law"](a, True, b)), np.float32(scope["law"](a, True, b)))

@@ -35,17 +35,13 @@ def main() -> None:
         words = [w.numpy().view(np.uint64) for w in triton.trains(samples, scheme, mine)]
         for chip in range(shape[0]):
             for vector in range(batch):
-                for word, train in zip(
-                    words, reference.trains(samples, scheme, exact, chip, vector), strict=True
-                ):
+                for word, train in zip(words, reference.trains(samples, scheme, exact, chip, vector), strict=True):
                     slots = np.arange(train.shape[1], dtype=np.uint64)
                     bits = (word[chip, vector][:, None] >> slots) & np.uint64(1)
                     np.testing.assert_array_equal(bits.astype(bool), train)
         after = updated(cells, samples, scheme, triton)
         assert after.totals.min() > 0
-        check_equal(
-            after, updated(cells, samples, scheme, reference), atol=2e-6 if device == Everything() else 0
-        )
+        check_equal(after, updated(cells, samples, scheme, reference), atol=2e-6 if device == Everything() else 0)
         print(type(device).__name__, "equal", flush=True)
 
 

@@ -33,9 +33,7 @@ class Sample:
         mean: bool = False,
     ) -> None:
         if devices < 1 or not chips:
-            raise ConfigError(
-                f"a sample needs at least one device and one chip, found {devices} and {len(chips)}"
-            )
+            raise ConfigError(f"a sample needs at least one device and one chip, found {devices} and {len(chips)}")
         self.device, self.chips = device, chips
         self.count = 1 if mean else devices
         draw = TileDraw(seed, chips, "characterize", (self.count, 1, 1))

@@ -74,9 +74,7 @@ def _load(
             f"data set {known!r} was asked for, but it is neither a known name nor an existing folder or "
             f"archive; {nearest(known, NAMES)}"
         )
-    found = (load_idx_folder(path) if path.is_dir() else None) or load_image_tree(
-        path, cache=cache, show=progress
-    )
+    found = (load_idx_folder(path) if path.is_dir() else None) or load_image_tree(path, cache=cache, show=progress)
     if found is None:
         raise DataError(
             f"{path} was given as the data set, but it holds neither IDX files nor images; expected "

@@ -100,9 +100,7 @@ class Dataset:
         """Return the data set with its first `count` training images only; None or too many leave it as it is."""
         if count is None or count >= len(self.train_labels):
             return self
-        return replace(
-            self, train_images=self.train_images[:count], train_labels=self.train_labels[:count]
-        )
+        return replace(self, train_images=self.train_images[:count], train_labels=self.train_labels[:count])
 
     def batch(
         self, index: NDArray[np.int64] | torch.Tensor | slice, *, split: Literal["train", "test"] = "train"
@@ -110,9 +108,7 @@ class Dataset:
         """Return (x, y) of the rows `index` of a split: float32 images in [0, 1] and int64 labels."""
         rows = index if isinstance(index, slice) else np.asarray(index)
         images, labels = (
-            (self.train_images, self.train_labels)
-            if split == "train"
-            else (self.test_images, self.test_labels)
+            (self.train_images, self.train_labels) if split == "train" else (self.test_images, self.test_labels)
         )
         return self._floats(images[rows]), self._labels(labels[rows])
 

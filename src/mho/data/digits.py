@@ -28,8 +28,7 @@ def load_digits() -> Dataset:
     found = hashlib.md5(images.tobytes() + labels.tobytes(), usedforsecurity=False).hexdigest()
     if found != MD5:
         raise DataError(
-            f"the built-in digits have md5 {found}, expected {MD5}; so the installation "
-            "is damaged. Reinstall mho."
+            f"the built-in digits have md5 {found}, expected {MD5}; so the installation is damaged. Reinstall mho."
         )
     rank = np.empty(len(labels), dtype=np.int64)
     for label in range(10):

@@ -85,9 +85,7 @@ def _arrays(files: Files, paths: Mapping[str, Path]) -> dict[str, Any]:
     for split, stems in (("train", IDX_STEMS[:2]), ("test", IDX_STEMS[2:])):
         images, labels = stems
         arrays[f"{split}_images"] = parse_idx(files[images], str(paths[images]), dimensions=3)[:, None]
-        arrays[f"{split}_labels"] = parse_idx(files[labels], str(paths[labels]), dimensions=1).astype(
-            np.int64
-        )
+        arrays[f"{split}_labels"] = parse_idx(files[labels], str(paths[labels]), dimensions=1).astype(np.int64)
     return arrays
 
 

@@ -74,11 +74,7 @@ def load_image_tree(path: Path, *, cache: Path, show: bool) -> Dataset | None:
 
 def _folder_files(folder: Path) -> dict[str, Path]:
     """Return the images of a folder by path relative to it (or to its sub-folder with train and test)."""
-    roots = [
-        root
-        for root in (folder, *sorted(folder.iterdir()))
-        if all((root / split).is_dir() for split in SPLITS)
-    ]
+    roots = [root for root in (folder, *sorted(folder.iterdir())) if all((root / split).is_dir() for split in SPLITS)]
     if not roots:
         return {}
     files = (path for split in SPLITS for path in (roots[0] / split).glob("*/*"))
@@ -105,12 +101,7 @@ def _archive_readers(path: Path, show: bool) -> Readers:
         with bar(f"unpacking {path.name}", total=None, show=show) as progress, tarfile.open(path) as archive:
             for member in archive:
                 parts = PurePosixPath(member.name).parts
-                image = (
-                    member.isfile()
-                    and len(parts) >= 3
-                    and parts[-3] in SPLITS
-                    and not parts[-1].startswith(".")
-                )
+                image = member.isfile() and len(parts) >= 3 and parts[-3] in SPLITS and not parts[-1].startswith(".")
                 if image and PurePosixPath(parts[-1]).suffix.lower() in SUFFIXES:
                     stream = archive.extractfile(member)
                     if stream is not None:
@@ -173,9 +164,7 @@ def _pixels(raw: bytes, where: str) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(raw)) as image:
             if image.mode.startswith(("I", "F")):
-                raise DataError(
-                    f"{where} has more than 8 bits a pixel (mode {image.mode}); convert it to 8 bits."
-                )
+                raise DataError(f"{where} has more than 8 bits a pixel (mode {image.mode}); convert it to 8 bits.")
             pixels = np.asarray(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"))
     except DataError:
         raise

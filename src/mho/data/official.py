@@ -38,9 +38,7 @@ def download(url: str, sink: BinaryIO, *, show: bool, connect_seconds: float = C
                     if seconds > GRACE_SECONDS and done < SLOWEST_BYTES_PER_SECOND * seconds:
                         raise SourceFailed(f"too slow ({done} bytes of {url} in {seconds:.0f} s)")
     except (TimeoutError, http.client.HTTPException, ConnectionError, ssl.SSLError) as error:
-        raise SourceFailed(
-            f"the connection broke after {done} bytes of {url} ({error or 'timeout'})"
-        ) from error
+        raise SourceFailed(f"the connection broke after {done} bytes of {url} ({error or 'timeout'})") from error
     if total is not None and done != total:
         raise SourceFailed(f"{url} ended after {done} of {total} bytes")
 

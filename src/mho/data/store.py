@@ -55,4 +55,3 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def keep_bytes(path: Path, raw: bytes) -> None:
     """Write `raw` to `path` as `write_atomic` does."""
     write_atomic(path, lambda stream: stream.write(raw))
-

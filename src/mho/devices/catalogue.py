@@ -23,9 +23,7 @@ class Published:
 
 # The kit states the spread of (a+ - a-)/2 relative to dw_min; the ratio a+/a- spreads twice as much, so its
 # up_down_dtod 0.01 is d2d=0.02 of mho's ratio. The spread of its slopes is absolute.
-OWN_BOUND = (
-    "The kit divides the slope by the mean bound, LinearStep by each device's own, which spread by 5 to 7 %."
-)
+OWN_BOUND = "The kit divides the slope by the mean bound, LinearStep by each device's own, which spread by 5 to 7 %."
 KIT = "IBM aihwkit 1.2 preset"
 
 ROWS = (

@@ -41,7 +41,16 @@ class LinearStep(Device):
 
     @law
     def pulse(
-        w: Any, up: Any, xi: Any, a_up: Any, a_down: Any, slope_up: Any, slope_down: Any, top: Any, bottom: Any, c2c: Any
+        w: Any,
+        up: Any,
+        xi: Any,
+        a_up: Any,
+        a_down: Any,
+        slope_up: Any,
+        slope_down: Any,
+        top: Any,
+        bottom: Any,
+        c2c: Any,
     ) -> Any:
         """Move by a step that is linear in w."""
         step = where(up, a_up * (1.0 - slope_up * w), -a_down * (1.0 - slope_down * w)) * (1.0 + c2c * xi)

@@ -39,7 +39,9 @@ def check_steps(dw_min: Spread, up_down: Spread, w_max: Spread, w_min: Spread) -
     if any(v <= 0 for v in numbers(dw_min.mean)):
         raise ConfigError(f"dw_min is the mean step size and must be above 0, found {dw_min.mean}")
     if any(v <= 0 for v in numbers(up_down.mean)):
-        raise ConfigError(f"up_down is the ratio of mean up to mean down step and must be above 0, found {up_down.mean}")
+        raise ConfigError(
+            f"up_down is the ratio of mean up to mean down step and must be above 0, found {up_down.mean}"
+        )
     for low in numbers(w_min.mean):
         for high in numbers(w_max.mean):
             if low >= high:

@@ -24,7 +24,7 @@ from mho.random import shared_source
 @lru_cache(maxsize=1)
 def _shared() -> str:
     text = shared_source().replace("def ", "@compiled\ndef ")
-    return "\ncompiled = njit(nogil=True, error_model=\"numpy\")\n\n" + text
+    return '\ncompiled = njit(nogil=True, error_model="numpy")\n\n' + text
 
 
 @lru_cache(maxsize=1)
@@ -128,7 +128,9 @@ def _lanes(per_cell: dict[str, bool], states: tuple[str, ...]) -> str:
     results = ["new_w", *(f"new_{n}" for n in states)]
     step = [f"{', '.join(results)} = law_pulse({', '.join(['w', 'up', 'z', *taken])})"]
     step += [f"{place} = f32({result})" for place, result in zip(out, results, strict=True)]
-    scatter = [f"{array}[i] = {place}" for array, place in zip(["state", *(f"s_{n}" for n in states)], out, strict=True)]
+    scatter = [
+        f"{array}[i] = {place}" for array, place in zip(["state", *(f"s_{n}" for n in states)], out, strict=True)
+    ]
     text = template("apply_lanes").replace("$gather", _indent([f"{lane[n]} = {n}[i]" for n in sources], 12))
     return text.replace("$step", _indent(step, 12)).replace("$scatter", _indent(scatter, 12))
 

@@ -152,9 +152,7 @@ def normals(keys: Tensor, shape: tuple[int, ...], call: int = 0) -> Tensor:
     out = torch.empty(shape)
     size = out.numel() // shape[0]
     workers, _ = _share(shape[0], out.numel())
-    _run(
-        "normals", workers, total=shape[0], size=size, grain=4096, out=out.data_ptr(), keys=keys.data_ptr(), call=call
-    )
+    _run("normals", workers, total=shape[0], size=size, grain=4096, out=out.data_ptr(), keys=keys.data_ptr(), call=call)
     return out
 
 

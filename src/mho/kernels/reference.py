@@ -83,9 +83,7 @@ def even_trains(limits: np.ndarray, length: int, *, spread_out: bool) -> np.ndar
     return np.asarray(slot < count)
 
 
-def trains(
-    samples: Samples, scheme: Scheme, rates_: Rates, chip: int, vector: int
-) -> tuple[np.ndarray, np.ndarray]:
+def trains(samples: Samples, scheme: Scheme, rates_: Rates, chip: int, vector: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the trains of one sample, x (columns with the bias, slots) and d (rows, slots), as booleans."""
     at = chip * samples.x.shape[1] + vector
     length = int(rates_.length[at])
@@ -104,9 +102,7 @@ def trains(
     )
 
 
-def pulse_update_(
-    cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates, device_of: Tensor | None
-) -> None:
+def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates, device_of: Tensor | None) -> None:
     """Move the devices of a tile by the pulses of one step's samples, in place.
 
     `device_of`: (chips, batch) int32, which device of a cell each sample pulses; None for all of them.

@@ -135,9 +135,7 @@ def trains(samples: Samples, scheme: Scheme, rates_: Rates) -> tuple[Tensor, Ten
     return out[0], out[1]
 
 
-def pulse_update_(
-    cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates, device_of: Tensor | None
-) -> None:
+def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates, device_of: Tensor | None) -> None:
     """Move the devices of a tile by the pulses of one step's samples, in place; all tensors on one device."""
     chips, devices, rows, columns = cells.state.shape
     x_words, d_words = trains(samples, scheme, rates_)

@@ -67,7 +67,10 @@ def locate(window: Window, channels: tuple[int, int], shape: tuple[int, ...], ch
     planes = np.arange(*channels) * channel
     offset = (planes[:, None] + kernel[None, :]).reshape(-1)
     return Patches(
-        torch.from_numpy(starts.astype(np.int32)), torch.from_numpy(offset.astype(np.int32)), int(np.prod(shape)), output
+        torch.from_numpy(starts.astype(np.int32)),
+        torch.from_numpy(offset.astype(np.int32)),
+        int(np.prod(shape)),
+        output,
     )
 
 

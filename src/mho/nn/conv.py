@@ -63,7 +63,9 @@ class AnalogConv(AnalogLayer):
     def _each(self, value: Size, name: str) -> tuple[int, ...]:
         each = (value,) * self.dimensions if isinstance(value, int) else tuple(value)
         if len(each) != self.dimensions or min(each) < 1:
-            raise ConfigError(f"{name} is a number from 1, or one for each of {self.dimensions} dimensions, found {value}")
+            raise ConfigError(
+                f"{name} is a number from 1, or one for each of {self.dimensions} dimensions, found {value}"
+            )
         return each
 
     def _padding(self, padding: Size | str) -> tuple[int, ...]:
@@ -158,7 +160,9 @@ class AnalogConv(AnalogLayer):
             for b0, b1 in self.blocks(batch, count * patches.offset.numel()):
                 part = mine[:, :, b0:b1].reshape(d.shape[0], chips, (b1 - b0) * count, mine.shape[-1])
                 back = grid.back(part, first=b0 * count, calls=calls[g])
-                total[:, b0:b1] += patches.put(back.view(chips * (b1 - b0), count, back.shape[-1])).view(chips, b1 - b0, size)
+                total[:, b0:b1] += patches.put(back.view(chips * (b1 - b0), count, back.shape[-1])).view(
+                    chips, b1 - b0, size
+                )
         return total.view(chips * batch, size)
 
     def _group(self, d: Tensor, g: int) -> Tensor:
@@ -184,7 +188,9 @@ class AnalogConv(AnalogLayer):
             for g, (grid, patches) in enumerate(zip(self.grid_list, located, strict=True)):
                 mine = self._group(d, g).view(d.shape[0], chips, batch, count, self.out_size // self.groups)
                 for b0, b1 in self.blocks(batch, count * patches.offset.numel()):
-                    vectors = patches.take(x[:, b0:b1].reshape(-1, x.shape[2])).view(chips, (b1 - b0) * count, patches.offset.numel())
+                    vectors = patches.take(x[:, b0:b1].reshape(-1, x.shape[2])).view(
+                        chips, (b1 - b0) * count, patches.offset.numel()
+                    )
                     part = mine[:, :, b0:b1].reshape(d.shape[0], chips, (b1 - b0) * count, mine.shape[-1])
                     for step in grid.prepare(vectors, part, lr, passed + b0 * count):
                         apply_update_(step)

@@ -212,7 +212,9 @@ def _analog(module: nn.Module, name: str, plan: _Plan) -> AnalogLayer:
     if made.bias is not None:
         made.bias.requires_grad_(module.bias.requires_grad)  # type: ignore[union-attr]
     clipped = max(made.clipped)
-    note = f"{len(made.analog_tiles())} tile(s)" + (f", {100 * clipped:.2g} % of the weights clipped" if clipped else "")
+    note = f"{len(made.analog_tiles())} tile(s)" + (
+        f", {100 * clipped:.2g} % of the weights clipped" if clipped else ""
+    )
     if bias and not keeps_bias:
         note += ", bias dropped by mapping.bias"
     plan.rows.append((name, type(module).__name__, type(made).__name__, note))

@@ -25,9 +25,7 @@ COPIED = (
 class PerChip(nn.Module):
     """A digital layer with its own copy per chip; each sees the chip's own part of the chip-major batch."""
 
-    def __init__(
-        self, layer: nn.Module, chips: int, again: Callable[[int, nn.Module], None] | None = None
-    ) -> None:
+    def __init__(self, layer: nn.Module, chips: int, again: Callable[[int, nn.Module], None] | None = None) -> None:
         super().__init__()
         self.copies = nn.ModuleList(copy.deepcopy(layer) for _ in range(chips))
         for k, one in enumerate(self.copies):
@@ -61,9 +59,7 @@ class ChipDropout(nn.Module):
     `kind`: `torch.nn.Dropout`, or `torch.nn.Dropout1d`, `2d` or `3d`, which drop whole channels.
     """
 
-    def __init__(
-        self, p: float, kind: type[nn.Module], *, name: str, seed: int, chips: tuple[int, ...]
-    ) -> None:
+    def __init__(self, p: float, kind: type[nn.Module], *, name: str, seed: int, chips: tuple[int, ...]) -> None:
         super().__init__()
         self.p, self.kind, self.channels, self.calls = p, kind, kind is not nn.Dropout, 0
         words = [make_key(seed, chip, name, "dropout") for chip in chips]

@@ -51,9 +51,7 @@ def _response(r: Response, number: int, chips: tuple[int, ...], devices: int) ->
         f"faults are left out. They start at their lowest state and get {r.turn} pulses up, then {r.turn} "
         "down. Band: 10 to 90 % of the devices. Thin lines: single devices."
     )
-    figure = Figure(
-        f"response-{number}", "Response to pulses", text, "pulses", "conductance (normalised units)"
-    )
+    figure = Figure(f"response-{number}", "Response to pulses", text, "pulses", "conductance (normalised units)")
     figure.band(r.pulses, r.low[0], r.high[0], BLUE)
     for one in r.traces[0]:
         figure.line(r.pulses, one, colour=GREY, faint=True)
@@ -67,9 +65,7 @@ def _response(r: Response, number: int, chips: tuple[int, ...], devices: int) ->
             figure.line(r.pulses, r.mean[k], f"chip {chips[k]}", COLOURS[n])
     low = float(min(r.low[0].min(), r.traces[0].min()))
     high = float(max(r.high[0].max(), r.traces[0].max()))
-    figure.line(
-        [r.turn, r.turn], [low, high], colour=GREY, line={"dash": "dot", "width": 1}, hoverinfo="skip"
-    )
+    figure.line([r.turn, r.turn], [low, high], colour=GREY, line={"dash": "dot", "width": 1}, hoverinfo="skip")
     return figure
 
 

@@ -27,9 +27,7 @@ class Figure:
     traces: list[dict[str, Any]] = field(default_factory=list)
     layout: dict[str, Any] = field(default_factory=dict)
 
-    def line(
-        self, x: Iterable[float], y: Iterable[float], label: str = "", colour: str = BLUE, **more: Any
-    ) -> None:
+    def line(self, x: Iterable[float], y: Iterable[float], label: str = "", colour: str = BLUE, **more: Any) -> None:
         """Add a line; `faint=True` for one of many, which has no entry in the legend."""
         faint = more.pop("faint", False)
         style = {

@@ -120,9 +120,7 @@ def _histogram(values: list[np.ndarray], edges: np.ndarray) -> Histogram:
     """Return the counts in the bins; mean and standard deviation are of all values, in a bin or not."""
     size = sum(v.size for v in values)
     mean = sum(float(v.sum(dtype=np.float64)) for v in values) / size
-    square = sum(
-        float(v.var(dtype=np.float64) + (v.mean(dtype=np.float64) - mean) ** 2) * v.size for v in values
-    )
+    square = sum(float(v.var(dtype=np.float64) + (v.mean(dtype=np.float64) - mean) ** 2) * v.size for v in values)
     return Histogram(edges, np.sum([count(v, edges) for v in values], axis=0), mean, (square / size) ** 0.5)
 
 
@@ -143,9 +141,7 @@ def _full(arrays: Arrays, tile: TileFile, key: str) -> np.ndarray:
     return np.broadcast_to(array.reshape(-1, 1, 1, 1) if array.ndim == 1 else array, tile.shape)
 
 
-def _bounds(
-    state: list[np.ndarray], low: list[np.ndarray], high: list[np.ndarray], edges: np.ndarray
-) -> Bounds:
+def _bounds(state: list[np.ndarray], low: list[np.ndarray], high: list[np.ndarray], edges: np.ndarray) -> Bounds:
     """Return the devices' own bounds, and the share of each chip's devices that are at one."""
     at_low, at_high = (np.zeros(len(state[0])) for _ in range(2))
     for w, bottom, top in zip(state, low, high, strict=True):

@@ -30,9 +30,7 @@ def page(title: str, lead: str, sections: Iterable[Section]) -> str:
 
     kept = [s for s in sections if s.html or s.figures or s.below]
     links = "".join(
-        f'<a href="#{escape(s.anchor)}" class="level{s.level}">{escape(s.title)}</a>'
-        for s in kept
-        if s.level <= 3
+        f'<a href="#{escape(s.anchor)}" class="level{s.level}">{escape(s.title)}</a>' for s in kept if s.level <= 3
     )
     return Template(_file("page.html")).substitute(
         title=escape(title), lead=lead, links=links, body="".join(_section(s) for s in kept),

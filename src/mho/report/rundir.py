@@ -38,8 +38,7 @@ def read_run(folder: Path) -> Run:
     config, model = folder / "config.toml", folder / MODEL
     if not config.is_file():
         raise CheckpointError(
-            f"{folder} has no config.toml, so it is no run directory; give the folder that "
-            "`mho train --out DIR` wrote"
+            f"{folder} has no config.toml, so it is no run directory; give the folder that `mho train --out DIR` wrote"
         )
     run = Run(folder, load(config), _metrics(folder), _summary(folder))
     if not model.is_file():
@@ -54,9 +53,7 @@ def _metrics(folder: Path) -> tuple[dict[str, Any], ...]:
     """Return the lines of metrics.jsonl: one JSON object with an epoch each."""
     path = folder / "metrics.jsonl"
     if not path.is_file():
-        raise CheckpointError(
-            f"{path} is missing: no epoch was completed; go on with mho train --resume {folder}"
-        )
+        raise CheckpointError(f"{path} is missing: no epoch was completed; go on with mho train --resume {folder}")
     lines = []
     for number, line in enumerate(_text(path).splitlines(), 1):
         if not line.strip():
@@ -90,9 +87,7 @@ def _summary(folder: Path) -> dict[str, Any]:
             f"mho train --resume {folder}, which writes it again"
         ) from error
     if not isinstance(found, dict):
-        raise CheckpointError(
-            f"{path} holds a {type(found).__name__}, expected a JSON object; delete it or run again"
-        )
+        raise CheckpointError(f"{path} holds a {type(found).__name__}, expected a JSON object; delete it or run again")
     return found
 
 
@@ -142,9 +137,7 @@ class Arrays:
                 "the file was not written by this version of mho: run again"
             )
         if array.dtype.kind == "f" and not np.isfinite(array.sum(dtype=np.float64)):
-            raise CheckpointError(
-                f"{self.path}: {name} holds NaN or infinity; the file is damaged: run again"
-            )
+            raise CheckpointError(f"{self.path}: {name} holds NaN or infinity; the file is damaged: run again")
         return array
 
     def _checked(self, read: Callable[[], Any]) -> Any:

@@ -23,9 +23,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, marked: Iterabl
     """Return a table with a head; cells are text, not HTML. The first column is left-aligned."""
     chosen = set(marked)
     body = "".join(
-        f"<tr{' class=changed' if n in chosen else ''}>"
-        + "".join(f"<td>{escape(c)}</td>" for c in row)
-        + "</tr>"
+        f"<tr{' class=changed' if n in chosen else ''}>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>"
         for n, row in enumerate(rows)
     )
     titles = "".join(f"<th>{escape(h)}</th>" for h in head)
@@ -63,9 +61,7 @@ def product_table(run: Run) -> str:
     for name in counts:
         row = [name]
         for side in ("forward", "backward"):
-            reads, repeats = (
-                numbers_in(by_layer(counts, name).get(f"{side}_{key}")) for key in ("reads", "repeats")
-            )
+            reads, repeats = (numbers_in(by_layer(counts, name).get(f"{side}_{key}")) for key in ("reads", "repeats"))
             if reads and repeats:
                 share = repeats[0] / reads[0] if reads[0] else 0.0
                 row += [words.count(reads[0]), words.count(repeats[0]), words.percent(share)]

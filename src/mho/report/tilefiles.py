@@ -43,9 +43,7 @@ def find_tiles(arrays: Arrays, config: AnalogConfig, order: list[str]) -> dict[s
             grids = found.setdefault(match["layer"] or "", {})
             grids.setdefault(int(match["grid"]), []).append(int(match["tile"]))
     if not found:
-        raise CheckpointError(
-            f"{arrays.path} holds no analog tiles; give a run directory that mho train wrote"
-        )
+        raise CheckpointError(f"{arrays.path} holds no analog tiles; give a run directory that mho train wrote")
     out = {}
     places = {name: n for n, name in enumerate(order)}
     for layer in sorted(found, key=lambda name: (places.get(name or "model", len(order)), _natural(name))):
@@ -53,9 +51,7 @@ def find_tiles(arrays: Arrays, config: AnalogConfig, order: list[str]) -> dict[s
         tiles: list[TileFile] = []
         for grid in sorted(found[layer]):
             top = f"{layer}.grids.{grid}." if layer else f"grids.{grid}."
-            tiles += _grid(
-                arrays, top, sorted(found[layer][grid]), mapping, tiles[-1].rows.stop if tiles else 0
-            )
+            tiles += _grid(arrays, top, sorted(found[layer][grid]), mapping, tiles[-1].rows.stop if tiles else 0)
         out[layer or "model"] = tiles
     return out
 

@@ -154,7 +154,9 @@ class Tile(nn.Module):
         Raises NotFiniteError for NaN or infinity.
         """
         if weights.shape != self.visible.shape:
-            raise ShapeError(f"tile {self.name!r} shows {tuple(self.visible.shape)}, found weights {tuple(weights.shape)}")
+            raise ShapeError(
+                f"tile {self.name!r} shows {tuple(self.visible.shape)}, found weights {tuple(weights.shape)}"
+            )
         if not bool(torch.isfinite(weights).all()):
             raise NotFiniteError(f"weights for tile {self.name!r} hold NaN or infinity; no device was changed")
         target = (weights / float(self.gains.sum())).unsqueeze(1).expand_as(self.state).contiguous()
@@ -222,7 +224,9 @@ def _stored(values: Any, full: tuple[int, ...], name: str) -> Tensor:
         values = over_chips(values, full[0], name)
     array = np.asarray(values, np.float32)
     array = array.reshape((1,) * (4 - array.ndim) + array.shape)
-    if array.shape[0] not in (1, full[0]) or any(a not in (1, b) for a, b in zip(array.shape[1:], full[1:], strict=True)):
+    if array.shape[0] not in (1, full[0]) or any(
+        a not in (1, b) for a, b in zip(array.shape[1:], full[1:], strict=True)
+    ):
         raise ConfigError(
             f"{name} has shape {array.shape}; it must broadcast to (chips, devices, rows, columns) = {full}. "
             f"A list over chips needs {full[0]} values"
