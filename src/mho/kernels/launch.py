@@ -41,7 +41,7 @@ def openmp() -> Callable[..., None] | None:
             continue
         entry.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
         entry.restype = None
-        return entry  # type: ignore[no-any-return]
+        return entry
     return None
 
 

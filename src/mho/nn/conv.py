@@ -51,8 +51,8 @@ class AnalogConv(AnalogLayer):
             raise ConfigError(f"padding_mode is one of {', '.join(PADDING_MODES)}, found {padding_mode!r}")
         if padding == "same" and max(self.window.stride) > 1:
             raise ConfigError(
-                f"padding = 'same' and stride = {stride}: an output as large as the input has stride 1; give the padding "
-                "as a number"
+                f"padding = 'same' and stride = {stride}: an output as large as the input has stride 1; give the "
+                "padding as a number"
             )
         self.padding_mode = padding_mode
         self.asked_padding = padding
@@ -73,7 +73,8 @@ class AnalogConv(AnalogLayer):
         if isinstance(padding, str):
             if padding not in ("same", "valid"):
                 raise ConfigError(f"padding is a size, 'same' or 'valid', found {padding!r}")
-            total = [d * (k - 1) if padding == "same" else 0 for k, d in zip(self.window.kernel, self.window.dilation)]
+            spans = zip(self.window.kernel, self.window.dilation, strict=True)
+            total = [d * (k - 1) if padding == "same" else 0 for k, d in spans]
             sides = [(t // 2, t - t // 2) for t in total]
         else:
             each = (padding,) * self.dimensions if isinstance(padding, int) else tuple(padding)
@@ -99,12 +100,12 @@ class AnalogConv(AnalogLayer):
         if scale is None:
             out = out[0]
         else:
-            scales = torch.cat([g.scale for g in self.grid_list], dim=2).transpose(0, 1)
+            scales = torch.cat([g.scale for g in self.grid_list if g.scale is not None], dim=2).transpose(0, 1)
             out = (out.unflatten(1, (len(self.chips), -1)) * scales[:, :, None, None]).sum(0).flatten(0, 1)
         if self.bias is not None:
             out = (out.unflatten(0, (len(self.chips), -1)) + self.bias[:, None, None]).flatten(0, 1)
         shape = self.window.positions(tuple(x.shape[2:]))
-        return out.transpose(1, 2).unflatten(2, shape)  # type: ignore[no-any-return]
+        return out.transpose(1, 2).unflatten(2, shape)
 
     def patches(self, x: Tensor, last: bool) -> list[Patches]:
         """Return where the patches of every group lie in a padded input like x."""
@@ -123,7 +124,7 @@ class AnalogConv(AnalogLayer):
             yield first, min(first + many, batch)
 
     def product(self, x: Tensor, last: bool, calls: list[list[int]]) -> Tensor:
-        """Return outputs (parts, chips * batch, positions, out channels) of a flat padded input (chips, batch, size)."""
+        """Return outputs (parts, chips * batch, positions, channels) of a flat padded input (chips, batch, size)."""
         chips, batch = x.shape[:2]
         located = self.patches_of(last)
         count = located[0].start.numel()
@@ -151,7 +152,10 @@ class AnalogConv(AnalogLayer):
         return flat.reshape(len(self.chips), -1, int(np.prod(x.shape[1:]))), last
 
     def errors(self, d: Tensor, located: list[Patches], calls: list[list[int]], size: int) -> Tensor:
-        """Return the errors at the flat padded input (chips * batch, size) for d (parts, chips * batch, positions, out)."""
+        """Return the errors at the flat padded input (chips * batch, size).
+
+        d: (parts, chips * batch, positions, out channels). Raises NotFiniteError for NaN or infinity in d.
+        """
         chips, count = len(self.chips), located[0].start.numel()
         batch = d.shape[1] // chips
         total = torch.zeros(chips, batch, size)
@@ -241,7 +245,7 @@ class _ConvProduct(torch.autograd.Function):
             raise layer.refuse(error, "forward") from None
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         layer: AnalogConv = ctx.layer
         (flat,) = ctx.saved_tensors
         d = grad.float().contiguous()

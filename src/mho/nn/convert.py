@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,7 +19,10 @@ from mho.nn.layer import AnalogLayer, chip_ids
 from mho.nn.linear import AnalogLinear
 from mho.random import make_key
 
-CONVOLUTIONS: dict[type[nn.Module], type[AnalogConv]] = {
+PlainLayer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
+"""The torch layers that are put on tiles."""
+
+CONVOLUTIONS: dict[type[nn.Conv1d | nn.Conv2d | nn.Conv3d], type[AnalogConv]] = {
     nn.Conv1d: AnalogConv1d, nn.Conv2d: AnalogConv2d, nn.Conv3d: AnalogConv3d,
 }  # fmt: skip
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
@@ -68,10 +72,11 @@ def convert_to_analog(
     """Return the model with its Linear and Conv layers on analog tiles, on `chips` chips.
 
     config: an `AnalogConfig`, whose `layers` may differ by name pattern. exclude: name patterns (`"*.head"`) of layers
-    that stay digital, with all that is in them. trained: map max abs(W) of every tile to the device's bound by a digital scale, unless the
-    config sets one. vary=("init",): every chip starts from its own initial weights. With more than one chip, digital
-    layers with parameters are copied per chip and the batch is chip-major (`mho.spread`). `mho.summary(model)` tells
-    what became of every layer. Raises ConversionError naming the layers that cannot be converted or copied; the model
+    that stay digital, with all that is in them. trained: map max abs(W) of every tile to the device's bound by a
+    digital scale, unless the config sets one. vary=("init",): every chip starts from its own initial weights. With more
+    than one chip, digital layers with parameters are copied per chip and the batch is chip-major (`mho.spread`).
+    `mho.summary(model)` tells what became of every layer. Raises ConversionError naming the layers that cannot be
+    converted or copied, and ConfigError for impossible `chips`, `vary`, or an `exclude` that matches nothing; the model
     given is never half changed.
     """
     plan = _Plan(config, seed, chip_ids(chips), tuple(exclude), trained, tuple(vary))
@@ -142,7 +147,7 @@ def _children(module: nn.Module) -> list[tuple[str, nn.Module]]:
 def _leaf(module: nn.Module, name: str, plan: _Plan) -> nn.Module | None:
     """Return the replacement of a module that is handled as a whole, or None to look at its children."""
     kind = type(module)
-    if (kind is nn.Linear or kind in CONVOLUTIONS) and not _excluded(name, plan):
+    if isinstance(module, PlainLayer) and kind in (nn.Linear, *CONVOLUTIONS) and not _excluded(name, plan):
         return _analog(module, name or "model", plan)
     if kind in DROPOUTS and not _excluded(name, plan):
         plan.rows.append((name, kind.__name__, "ChipDropout", "draws from the run's seed"))
@@ -152,7 +157,7 @@ def _leaf(module: nn.Module, name: str, plan: _Plan) -> nn.Module | None:
     if not own:
         return None
     why = "excluded" if _excluded(name, plan) else "digital layer"
-    if isinstance(module, (nn.Linear, *CONVOLUTIONS)) and why != "excluded":
+    if isinstance(module, PlainLayer) and why != "excluded":
         why = f"digital: a subclass of {kind.__mro__[1].__name__}, whose forward may differ"
     if len(plan.chips) == 1:
         plan.rows.append((name, kind.__name__, kind.__name__, why))
@@ -167,7 +172,7 @@ def _leaf(module: nn.Module, name: str, plan: _Plan) -> nn.Module | None:
     return module
 
 
-def _again(name: str, plan: _Plan):  # type: ignore[no-untyped-def]
+def _again(name: str, plan: _Plan) -> Callable[[int, nn.Module], None] | None:
     """Return how a chip's copy gets initial values of its own, or None when chips share them."""
     if "init" not in plan.vary:
         return None
@@ -183,19 +188,19 @@ def _again(name: str, plan: _Plan):  # type: ignore[no-untyped-def]
     return again
 
 
-def _analog(module: nn.Module, name: str, plan: _Plan) -> AnalogLayer:
+def _analog(module: PlainLayer, name: str, plan: _Plan) -> AnalogLayer:
     config = plan.config.for_layer(name)
     if plan.trained and config.mapping.scaling == "none":
         config = config.with_(mapping={"scaling": "tile"})
     bias = module.bias is not None
-    options = {"config": config, "name": name, "seed": plan.seed, "chips": plan.chips, "bias": bias}
+    options: dict[str, Any] = {"config": config, "name": name, "seed": plan.seed, "chips": plan.chips, "bias": bias}
     with torch.random.fork_rng(devices=[]):
         if isinstance(module, nn.Linear):
-            made: AnalogLayer = AnalogLinear(module.in_features, module.out_features, **options)  # type: ignore[arg-type]
+            made: AnalogLayer = AnalogLinear(module.in_features, module.out_features, **options)
         else:
             kind = CONVOLUTIONS[type(module)]
             shape = {k: getattr(module, k) for k in ("stride", "padding", "dilation", "groups", "padding_mode")}
-            made = kind(module.in_channels, module.out_channels, module.kernel_size, **shape, **options)  # type: ignore
+            made = kind(module.in_channels, module.out_channels, module.kernel_size, **shape, **options)
     weights, biases = [], []
     again = _again(name, plan)
     for k in range(len(plan.chips)):
@@ -203,14 +208,15 @@ def _analog(module: nn.Module, name: str, plan: _Plan) -> AnalogLayer:
         if again is not None:
             one = copy.deepcopy(module)
             again(k, one)
-        weights.append(one.weight.detach().flatten(1))  # type: ignore[operator, union-attr]
-        biases.append(one.bias.detach() if bias else None)  # type: ignore[operator, union-attr]
+        weights.append(one.weight.detach().flatten(1))
+        if one.bias is not None:
+            biases.append(one.bias.detach())
     keeps_bias = made.array_bias or made.bias is not None
-    made.set_weights(torch.stack(weights), torch.stack(biases) if keeps_bias else None)  # type: ignore[arg-type]
+    made.set_weights(torch.stack(weights), torch.stack(biases) if keeps_bias else None)
     made.train(module.training)
-    made.pulses.requires_grad_(module.weight.requires_grad)  # type: ignore[operator, union-attr]
-    if made.bias is not None:
-        made.bias.requires_grad_(module.bias.requires_grad)  # type: ignore[union-attr]
+    made.pulses.requires_grad_(module.weight.requires_grad)
+    if made.bias is not None and module.bias is not None:
+        made.bias.requires_grad_(module.bias.requires_grad)
     clipped = max(made.clipped)
     note = f"{len(made.analog_tiles())} tile(s)" + (
         f", {100 * clipped:.2g} % of the weights clipped" if clipped else ""
@@ -222,7 +228,10 @@ def _analog(module: nn.Module, name: str, plan: _Plan) -> AnalogLayer:
 
 
 def convert_to_digital(model: nn.Module, chip: int | None = None) -> nn.Module:
-    """Return a plain torch model with the exact weights of one chip (its place in the run; needed with several chips)."""
+    """Return a plain torch model with the exact weights of one chip; the analog model is left as it is.
+
+    `chip`: its place in the run, from 0; needed with several chips. Raises ConversionError where there is no such chip.
+    """
     chips = len(getattr(model, "chips", (0,)))
     if chip is None:
         if chips > 1:
@@ -241,11 +250,11 @@ def _digital(module: nn.Module, chip: int, done: dict[int, nn.Module]) -> nn.Mod
     if id(module) in done:
         return done[id(module)]
     if isinstance(module, AnalogLayer):
-        made = _plain(module, chip).train(module.training)
+        made: nn.Module = _plain(module, chip).train(module.training)
     elif isinstance(module, PerChip):
         made = module.copies[chip]
         for p in made.parameters():
-            del p.chip_index
+            del p.chip_index  # type: ignore[attr-defined]  # noted by PerChip
     elif isinstance(module, ChipDropout):
         made = module.kind(module.p).train(module.training)
     else:
@@ -256,20 +265,20 @@ def _digital(module: nn.Module, chip: int, done: dict[int, nn.Module]) -> nn.Mod
     return made
 
 
-def _plain(layer: AnalogLayer, chip: int) -> nn.Module:
+def _plain(layer: AnalogLayer, chip: int) -> PlainLayer:
     weight, bias = layer.get_weights()
-    made: nn.Module
     if isinstance(layer, AnalogLinear):
-        made = nn.Linear(layer.in_features, layer.out_features, bias=bias is not None)
+        made: PlainLayer = nn.Linear(layer.in_features, layer.out_features, bias=bias is not None)
     else:
         assert isinstance(layer, AnalogConv)
         kind = next(plain for plain, analog in CONVOLUTIONS.items() if isinstance(layer, analog))
-        made = kind(
-            layer.in_channels, layer.out_channels, layer.kernel_size, stride=layer.window.stride, padding=layer.asked_padding,
-            dilation=layer.window.dilation, groups=layer.groups, bias=bias is not None, padding_mode=layer.padding_mode,
-        )  # type: ignore[call-arg]  # fmt: skip
+        sizes: dict[str, Any] = {  # of any number of dimensions
+            "kernel_size": layer.kernel_size, "stride": layer.window.stride, "padding": layer.asked_padding,
+            "dilation": layer.window.dilation, "groups": layer.groups, "padding_mode": layer.padding_mode,
+        }  # fmt: skip
+        made = kind(layer.in_channels, layer.out_channels, bias=bias is not None, **sizes)
     with torch.no_grad():
-        made.weight.copy_(weight[chip].view_as(made.weight))  # type: ignore[operator, arg-type, union-attr]
-        if bias is not None:
-            made.bias.copy_(bias[chip])  # type: ignore[operator, union-attr]
+        made.weight.copy_(weight[chip].view_as(made.weight))
+        if bias is not None and made.bias is not None:
+            made.bias.copy_(bias[chip])
     return made

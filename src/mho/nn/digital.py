@@ -32,11 +32,11 @@ class PerChip(nn.Module):
             if again is not None:
                 again(k, one)
         self.train(layer.training)
-        self.register_load_state_dict_post_hook(_number)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_number)
         _number(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        super().__setstate__(state)
         _number(self)
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ class ChipDropout(nn.Module):
         return x * mask / (1 - self.p)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)  # type: ignore[no-untyped-call]
+        super()._save_to_state_dict(destination, prefix, keep_vars)
         destination[prefix + "calls"] = torch.tensor([self.calls])
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
@@ -94,7 +94,7 @@ class ChipDropout(nn.Module):
             rest[2].append(prefix + "calls")
         else:
             self.calls = int(calls[0])
-        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def extra_repr(self) -> str:
         """Return the share for printing."""

@@ -36,6 +36,8 @@ class Grid(nn.Module):
     weight = scale x conductance, with a digital scale per chip, column part and output (or none).
     """
 
+    scale: Tensor | None
+
     def __init__(
         self, shape: tuple[int, int], bias: bool, config: AnalogConfig, *, name: str, seed: int, chips: tuple[int, ...]
     ) -> None:
@@ -48,7 +50,7 @@ class Grid(nn.Module):
         self.column_parts = even_parts(columns + bias, mapping.max_columns)
         gain = 1.0 / mapping.devices if mapping.combine == "average" else 1.0
         gains = (gain,) * mapping.devices
-        self.tiles = nn.ModuleList(
+        self.tile_list = tuple(
             Tile(
                 device, (r1 - r0, c1 - c0), name=f"{name}[{i},{j}]", seed=seed, chips=chips, gains=gains,
                 count_pulses=mapping.count_pulses,
@@ -56,8 +58,8 @@ class Grid(nn.Module):
             for i, (r0, r1) in enumerate(self.row_parts)
             for j, (c0, c1) in enumerate(self.column_parts)
         )  # fmt: skip
+        self.tiles = nn.ModuleList(self.tile_list)
         self.places = self._places()
-        self.tile_list = tuple(self.tiles)
         moved = 1.0 if mapping.pulsed == "all" else 1.0 / mapping.devices
         self.step_size = device.granularity(len(chips)) * sum(gains) * moved
         n = len(chips)
@@ -71,8 +73,8 @@ class Grid(nn.Module):
             value = over_chips(mapping.scale, n, "scale").reshape(n, 1, 1)
             scale = torch.from_numpy(np.broadcast_to(value, (n, len(self.column_parts), rows)).copy())
         if scale is not None and mapping.learn_scale:
-            self.scale: Tensor | None = nn.Parameter(scale)
-            self.scale.chip_axis = True  # type: ignore[union-attr]
+            self.scale = nn.Parameter(scale)
+            self.scale.chip_axis = True  # type: ignore[attr-defined]  # a note for the optimizer
         else:
             self.register_buffer("scale", scale)
 
@@ -90,7 +92,10 @@ class Grid(nn.Module):
         )
 
     def forward(self, x: Tensor, *, first: int = 0, calls: list[int]) -> Tensor:
-        """Return the products (parts, chips, vectors, rows) of x (chips, vectors, columns): one part, or one a scale."""
+        """Return the products (parts, chips, vectors, rows) of x (chips, vectors, columns).
+
+        There is one part, or with a digital scale one for every column part. Raises NotFiniteError for NaN or infinity.
+        """
         role = "forward" if self.training else "evaluate"
         parts = len(self.column_parts) if self.scale is not None else 1
         out = torch.empty(parts, x.shape[0], x.shape[1], self.rows)
@@ -154,17 +159,17 @@ class Grid(nn.Module):
         return self._gains[key]
 
     def _load_from_state_dict(self, *given: Any) -> None:
-        super()._load_from_state_dict(*given)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(*given)
         self._link()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        super().__setstate__(state)
         self._link()
 
     def _link(self) -> None:
         """Set what copying or loading drops: the running means that products use, and the note of a chip axis."""
         if isinstance(self.scale, nn.Parameter):
-            self.scale.chip_axis = True  # type: ignore[attr-defined]
+            self.scale.chip_axis = True  # type: ignore[attr-defined]  # a note for the optimizer
         for side, products in (("forward", self.forward_products), ("backward", self.backward_products)):
             for i, product in enumerate(products):
                 if hasattr(self, f"{side}_running_{i}"):
@@ -215,7 +220,7 @@ class Grid(nn.Module):
 
 
 def _reach(tile: Tile) -> Tensor:
-    """Return per chip the largest weight of either sign that the mean device of a tile can show, or 1 without bounds."""
+    """Return per chip the largest weight of either sign that a tile's mean device can show, or 1 without bounds."""
     bounds = tile.bounds()
     if bounds is None:
         return torch.ones(len(tile.chips))

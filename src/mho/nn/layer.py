@@ -14,6 +14,7 @@ from mho.config import AnalogConfig
 from mho.errors import ConfigError, MhoError, NotFiniteError, ShapeError
 from mho.nn.grid import Grid
 from mho.nn.parameter import AnalogParameter
+from mho.tiles.tile import Tile
 from mho.update.apply import Prepared, apply_update_
 
 UNUSED = 3
@@ -51,14 +52,14 @@ class AnalogLayer(nn.Module):
         bias = bias and self.config.mapping.bias != "none"
         self.array_bias = bias and self.config.mapping.bias == "array"
         rows = shape[0] // groups
-        self.grids = nn.ModuleList(
+        self.grid_list = tuple(
             Grid(
                 (rows, shape[1]), self.array_bias, self.config, seed=seed, chips=self.chips,
                 name=name if groups == 1 else f"{name}/group{g}",
             )
             for g in range(groups)
         )  # fmt: skip
-        self.grid_list = tuple(self.grids)
+        self.grids = nn.ModuleList(self.grid_list)
         self.pulses = AnalogParameter(self)
         self.pending: list[tuple[Any, ...]] = []
         self._versions: list[int] = []
@@ -67,7 +68,7 @@ class AnalogLayer(nn.Module):
         self.bias: nn.Parameter | None = None
         if bias and not self.array_bias:
             self.bias = nn.Parameter(torch.zeros(len(self.chips), shape[0]))
-            self.bias.chip_axis = True  # type: ignore[union-attr]
+            self.bias.chip_axis = True  # type: ignore[attr-defined]  # a note for the optimizer
 
     def reset_parameters(self) -> None:
         """Write torch's default initial weights, uniform in +-1/sqrt(fan in), the same on every chip."""
@@ -98,7 +99,7 @@ class AnalogLayer(nn.Module):
                     self.bias.copy_(values)
         rows = self.out_size // self.groups
         share = torch.zeros(n)
-        for g, grid in enumerate(self.grids):
+        for g, grid in enumerate(self.grid_list):
             share += grid.write_(matrix[:, g * rows : (g + 1) * rows].contiguous(), calibrate=calibrate)
         self.clipped = (share / self.groups).tolist()
 
@@ -115,7 +116,7 @@ class AnalogLayer(nn.Module):
 
     def get_weights(self) -> tuple[Tensor, Tensor | None]:
         """Return exact weights (chips, out, in) and biases (chips, out), without the noise of a product."""
-        matrix = torch.cat([grid.read() for grid in self.grids], dim=1)
+        matrix = torch.cat([grid.read() for grid in self.grid_list], dim=1)
         if self.array_bias:
             return matrix[:, :, :-1], matrix[:, :, -1]
         return matrix, None if self.bias is None else self.bias.detach().clone()
@@ -126,17 +127,17 @@ class AnalogLayer(nn.Module):
         weight = self.get_weights()[0]
         return weight[0] if len(self.chips) == 1 else weight
 
-    def analog_tiles(self) -> list[Any]:
-        """Return the tiles of this layer."""
-        return [tile for grid in self.grids for tile in grid.tiles]
+    def analog_tiles(self) -> list[Tile]:
+        """Return the tiles of this layer, group by group, each group's row part by row part."""
+        return [tile for grid in self.grid_list for tile in grid.tile_list]
 
     def chip_batch(self, rows: int) -> int:
         """Return the batch of each chip for a first dimension of `rows`; raise ShapeError when it does not divide."""
         n = len(self.chips)
         if rows % n:
             raise ShapeError(
-                f"layer {self.name!r} holds {n} chips, but its input has {rows} samples, which is not a multiple of {n}; "
-                f"repeat the batch over the chips with mho.spread(x, {n})"
+                f"layer {self.name!r} holds {n} chips, but its input has {rows} samples, which is not a multiple of "
+                f"{n}; repeat the batch over the chips with mho.spread(x, {n})"
             )
         return rows // n
 
@@ -152,7 +153,7 @@ class AnalogLayer(nn.Module):
 
     def finish_(self) -> None:
         """Let one update pass on every tile and forget x and d."""
-        for grid in self.grids:
+        for grid in self.grid_list:
             grid.rest_()
         self.pending.clear()
         self._versions.clear()
@@ -182,23 +183,24 @@ class AnalogLayer(nn.Module):
         for (x, *_), version in zip(self.pending, self._versions, strict=True):
             if x._version != version:
                 raise MhoError(
-                    f"layer {self.name!r}: its input was changed in place between backward() and step(), and the update "
-                    "needs it as it was; nothing was moved. Give every step a tensor of its own, or x.clone()"
+                    f"layer {self.name!r}: its input was changed in place between backward() and step(), and the "
+                    "update needs it as it was; nothing was moved. Give every step a tensor of its own, or x.clone()"
                 )
 
     def refuse(self, error: NotFiniteError, when: str) -> NotFiniteError:
         """Return an error that names this layer."""
         return NotFiniteError(
-            f"layer {self.name!r}, {when}: {error}. Nothing was moved; look at the loss and the learning rate, or the data"
+            f"layer {self.name!r}, {when}: {error}. Nothing was moved; look at the loss and the learning rate, or the "
+            "data"
         )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        super().__setstate__(state)
         self._link()
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
         pulses = self.pulses
-        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, *rest)
         self.pulses = pulses  # load_state_dict(assign=True) puts a plain parameter in its place
         self._link()
 
@@ -207,4 +209,4 @@ class AnalogLayer(nn.Module):
         self.pulses.layer = self
         self._versions = [x._version for x, *_ in self.pending]
         if self.bias is not None:
-            self.bias.chip_axis = True  # type: ignore[attr-defined]
+            self.bias.chip_axis = True  # type: ignore[attr-defined]  # a note for the optimizer

@@ -46,7 +46,7 @@ class AnalogLinear(AnalogLayer):
             out = (parts * scale.transpose(0, 1).unsqueeze(2)).sum(0)
         if self.bias is not None:
             out = out + self.bias.unsqueeze(1)
-        return out.reshape(*x.shape[:-1], self.out_features)  # type: ignore[no-any-return]
+        return out.reshape(*x.shape[:-1], self.out_features)
 
     def check(self, lr: object) -> list[Prepared]:
         """Return the checked update; raise NotFiniteError naming the layer."""
@@ -73,12 +73,12 @@ class _LinearProduct(torch.autograd.Function):
         ctx.layer, ctx.calls = layer, layer.grid_list[0].next_calls()
         ctx.save_for_backward(x)
         try:
-            return layer.grid_list[0](x, calls=ctx.calls)  # type: ignore[no-any-return]
+            return layer.grid_list[0](x, calls=ctx.calls)
         except NotFiniteError as error:
             raise layer.refuse(error, "forward") from None
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         layer: AnalogLinear = ctx.layer
         (x,) = ctx.saved_tensors
         d = grad.float().contiguous()

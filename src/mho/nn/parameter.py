@@ -24,13 +24,13 @@ class AnalogParameter(torch.nn.Parameter):
         return made
 
     @property
-    def grad(self) -> Tensor | None:  # type: ignore[override]
+    def grad(self) -> Tensor | None:
         """An empty tensor after a backward pass, else None."""
-        return torch.Tensor.grad.__get__(self)  # type: ignore[attr-defined, no-any-return]
+        return torch.Tensor.grad.__get__(self)  # type: ignore[union-attr]  # torch types the descriptor as its value
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
-        torch.Tensor.grad.__set__(self, value)  # type: ignore[attr-defined]
+        torch.Tensor.grad.__set__(self, value)  # type: ignore[union-attr]  # as above
         if value is None:
             self.layer.forget()
 
@@ -43,7 +43,7 @@ class AnalogParameter(torch.nn.Parameter):
     def __reduce_ex__(self, protocol: Any) -> Any:
         return (_unlinked, (self.requires_grad, self.grad is not None))
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # type: ignore[override]  # as torch's own Parameter
         return f"AnalogParameter of {getattr(self.layer, 'name', 'no layer yet')}"
 
 

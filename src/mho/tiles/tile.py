@@ -29,6 +29,18 @@ class Tile(nn.Module):
     Everything that differs between devices is a buffer, so `state_dict` holds the whole chip.
     """
 
+    state: Tensor
+    gains: Tensor
+    totals: Tensor
+    counts: Tensor | None
+    frozen: Tensor | None
+    fixed: Tensor  # with faults
+    keep: Tensor  # with a leak, as `reset`
+    reset: Tensor
+    apparent: Tensor | None
+    write_sigma: Tensor | None
+    combined: Tensor | None
+
     def __init__(
         self,
         device: Device,
@@ -137,15 +149,14 @@ class Tile(nn.Module):
         return held[1], held[2]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in super().__getstate__().items() if k != "_held"}  # type: ignore[no-untyped-call]
+        return {k: v for k, v in super().__getstate__().items() if k != "_held"}
 
     def bounds(self) -> tuple[Tensor, Tensor] | None:
         """Return the lowest and highest state of every device, or None when its law has no `bottom` and `top`."""
-        if hasattr(self, "cell_top") and hasattr(self, "cell_bottom"):
-            size = (-1, 1, 1, 1) if self.cell_top.dim() == 1 else self.cell_top.shape
-            low = (-1, 1, 1, 1) if self.cell_bottom.dim() == 1 else self.cell_bottom.shape
-            return self.cell_bottom.view(low), self.cell_top.view(size)
-        return None
+        low, high = self._buffers.get("cell_bottom"), self._buffers.get("cell_top")
+        if low is None or high is None:
+            return None
+        return _per_device(low), _per_device(high)
 
     def write_(self, weights: Tensor) -> Tensor:
         """Set every device so that the tile shows `weights` (chips, rows, columns); return the clipped share per chip.
@@ -197,13 +208,13 @@ class Tile(nn.Module):
         made = fn(torch.empty(0))
         if made.dtype != torch.float32:
             raise ConfigError(
-                f"tile {self.name!r} was asked to hold {made.dtype}, but devices are float32: kernels draw and move them "
-                "in single precision. Convert the model to analog last, or cast its digital layers one by one"
+                f"tile {self.name!r} was asked to hold {made.dtype}, but devices are float32: kernels draw and move "
+                "them in single precision. Convert the model to analog last, or cast its digital layers one by one"
             )
-        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return super()._apply(fn, recurse)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)  # type: ignore[no-untyped-call]
+        super()._save_to_state_dict(destination, prefix, keep_vars)
         destination[prefix + "clock"] = torch.tensor([self.steps, *self.calls.values()])
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
@@ -215,7 +226,12 @@ class Tile(nn.Module):
                 raise CheckpointError(f"{prefix}clock has shape {tuple(clock.shape)}, expected {(1 + len(ROLES),)}")
             self.steps, *calls = (int(v) for v in clock)
             self.calls = dict(zip(ROLES, calls, strict=True))
-        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _per_device(values: Tensor) -> Tensor:
+    """Return a law's argument so that it broadcasts to (chips, devices, rows, columns)."""
+    return values.view(-1, 1, 1, 1) if values.dim() == 1 else values
 
 
 def _stored(values: Any, full: tuple[int, ...], name: str) -> Tensor:
@@ -243,4 +259,4 @@ def _stored(values: Any, full: tuple[int, ...], name: str) -> Tensor:
 def _uniform(xi: np.ndarray) -> np.ndarray:
     from scipy.special import ndtr
 
-    return ndtr(xi.astype(np.float64))  # type: ignore[no-any-return]
+    return ndtr(xi.astype(np.float64))
