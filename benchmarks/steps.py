@@ -12,6 +12,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -114,8 +115,8 @@ def main() -> None:
         print(f"{name:42} {ours * 1e3:9.3f} {theirs * 1e3:9.3f} {ratio:7.2f} {must:6.2f} {aim:6.2f}", flush=True)
         results.append({"row": name, "mho_ms": ours * 1e3, "torch_ms": theirs * 1e3, "ratio": ratio})
     if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"torch": torch.__version__, "threads": options.threads, "preset": p, "rows": results}, file)
+        found = {"torch": torch.__version__, "threads": options.threads, "preset": p, "rows": results}
+        Path(options.json).write_text(json.dumps(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
     python examples/own_device.py
 
 The device below rises by steps that fade exponentially and falls by steps that grow linearly. It is compared with two
-built-in ones. Expect the asymmetric devices to learn worse than the constant-step one: every pulse pair pulls them back to
-their symmetry point at 0. A new law is compiled once, in seconds; the second start finds it in the cache, and an edited
-law is compiled anew.
+built-in ones. Expect the asymmetric devices to learn worse than the constant-step one: every pulse pair pulls them back
+to their symmetry point at 0. A new law is compiled once, in seconds; the second start finds it in the cache, and an
+edited law is compiled anew.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from mho.version import __version__
 
 _HOMES = {
     "AnalogConv1d": "nn", "AnalogConv2d": "nn", "AnalogConv3d": "nn", "AnalogLayer": "nn", "AnalogLinear": "nn",
-    "chip_loss": "nn", "convert_to_analog": "nn", "convert_to_digital": "nn", "per_chip": "nn", "set_backend": "nn", "spread": "nn",
-    "summary": "nn", "AnalogConfig": "config", "RunConfig": "config", "preset": "config", "presets": "config",
-    "Mapping": "mapping", "Periphery": "periphery", "Update": "update", "train": "train",
+    "chip_loss": "nn", "convert_to_analog": "nn", "convert_to_digital": "nn", "per_chip": "nn", "set_backend": "nn",
+    "spread": "nn", "summary": "nn", "AnalogConfig": "config", "RunConfig": "config", "preset": "config",
+    "presets": "config", "Mapping": "mapping", "Periphery": "periphery", "Update": "update", "train": "train",
 }  # fmt: skip
 _ROOMS = (
     "characterize",

@@ -52,7 +52,7 @@ def _rename(part: Path, path: Path) -> None:
     try:
         os.replace(part, path)
     except PermissionError:
-        # Windows refuses while another process reads the target; a file whose content is fixed by its name is then whole.
+        # Windows refuses while another process reads the target; a file whose name fixes its content is then whole.
         if sys.platform != "win32" or not path.exists():
             raise
 

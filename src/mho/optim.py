@@ -51,11 +51,12 @@ class AnalogOptimizer(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        checked = []
-        for group in self.param_groups:
-            for p in group["params"]:
-                if isinstance(p, AnalogParameter) and p.layer.pending:
-                    checked.append((p.layer, p.layer.check(group["lr"]), group["lr"]))
+        checked = [
+            (p.layer, p.layer.check(group["lr"]), group["lr"])
+            for group in self.param_groups
+            for p in group["params"]
+            if isinstance(p, AnalogParameter) and p.layer.pending
+        ]
         for layer, prepared, lr in checked:
             layer.apply_(prepared, lr)
         self._step_digital()
@@ -124,8 +125,8 @@ def descend_(p: Tensor, grad: Tensor, lr: Any) -> None:
         p.add_(grad, alpha=-lr[0])
     else:
         raise ConfigError(
-            f"lr is a list over {len(lr)} chips, but a digital parameter of shape {tuple(p.shape)} has no chips; convert "
-            "the model with mho.convert_to_analog(..., chips=n), which gives every chip its own copy"
+            f"lr is a list over {len(lr)} chips, but a digital parameter of shape {tuple(p.shape)} has no chips; "
+            "convert the model with mho.convert_to_analog(..., chips=n), which gives every chip its own copy"
         )
 
 

@@ -42,8 +42,12 @@ def test_copy_between_backward_and_step_goes_on() -> None:
 def test_torch_optimizer_alone_is_noticed() -> None:
     net, x = model(), torch.rand(2, 1, 4, 4)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-    with pytest.warns(UserWarning, match="its devices never move; step with mho"):
+
+    def train() -> None:
         for _ in range(4):
             optimizer.zero_grad()
             net(x).sum().backward()
             optimizer.step()
+
+    with pytest.warns(UserWarning, match="its devices never move; step with mho"):
+        train()

@@ -1,4 +1,4 @@
-"""One analog product of a tile: scale, convert, multiply, disturb, clip, convert, rescale, and repeat where it saturates."""
+"""One analog product of a tile: scale, convert, multiply, disturb, clip, convert, rescale; repeated if saturated."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def bind(settings: Periphery, chips: int) -> Product:
 
 
 def multiply(
-    product: Product, weights: Tensor, x: Tensor, draws: Draws, out: Tensor, *, bias: bool = False, adding: bool = False,
-    learning: bool = False,
+    product: Product, weights: Tensor, x: Tensor, draws: Draws, out: Tensor, *, bias: bool = False,
+    adding: bool = False, learning: bool = False,
 ) -> None:  # fmt: skip
     """Write (or add) the analog product of x (chips, vectors, columns) with weights (chips, rows, columns) into `out`.
 

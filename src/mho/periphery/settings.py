@@ -58,9 +58,11 @@ class Periphery:
             value = getattr(self, key)
             if value is not None and any(not 0 < v < math.inf for v in numbers(value)):
                 found.append(f"{key} must be finite and above 0, found {value}")
-        for key in ("input_noise", "weight_noise", "output_noise"):
-            if any(not 0 <= v < math.inf for v in numbers(getattr(self, key))):
-                found.append(f"{key} is a standard deviation and cannot be negative, found {getattr(self, key)}")
+        found += [
+            f"{key} is a standard deviation and cannot be negative, found {getattr(self, key)}"
+            for key in ("input_noise", "weight_noise", "output_noise")
+            if any(not 0 <= v < math.inf for v in numbers(getattr(self, key)))
+        ]
         for key in ("dac_bits", "adc_bits"):
             bits = getattr(self, key)
             if bits is not None and not 2 <= bits <= 20:
