@@ -40,7 +40,7 @@ def numbered(text: str) -> str:
     for i, piece in enumerate(pieces):
         if match := re.match(r"# arguments of (\w+):", piece):
             words = known[match[1]]
-            pieces[i] = re.sub(r"\ba\.([a-z]\w*)", lambda m, words=words: f"a[{words[m[1]]}]", piece)  # type: ignore[misc]
+            pieces[i] = re.sub(r"\ba\.([a-z]\w*)", lambda m, words=words: f"a[{words[m[1]]}]", piece)
     return "".join(pieces).replace("(SIZE,)", f"({SIZE},)")
 
 
