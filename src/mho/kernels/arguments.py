@@ -13,7 +13,7 @@ from functools import cache
 from importlib import resources
 
 SIZE = 96
-"""Words of a block. The last two are the counters behind `ticket` (next piece of work) and `entered` (threads)."""
+"""Words of a block. The last three are the counters behind `ticket` (next piece), `entered` (threads) and `hits`."""
 
 _DECLARATION = re.compile(r"# arguments of (\w+): ((?:.*\n# )*.*)\n@cfunc")
 _local = threading.local()
@@ -29,7 +29,7 @@ def places(text: str) -> dict[str, dict[str, int]]:
     found = {}
     for kernel, names in _DECLARATION.findall(text):
         found[kernel] = {name: i for i, name in enumerate(names.replace("#", " ").split())}
-        assert len(found[kernel]) < SIZE - 2, kernel
+        assert len(found[kernel]) < SIZE - 3, kernel
     return found
 
 
@@ -61,6 +61,8 @@ class Block:
         self.words[self.places["ticket"]] = self.address + 8 * (SIZE - 1)
         if "entered" in self.places:
             self.words[self.places["entered"]] = self.address + 8 * (SIZE - 2)
+        if "hits" in self.places:
+            self.words[self.places["hits"]] = self.address + 8 * (SIZE - 3)
 
     def set(self, **values: int) -> None:
         """Write arguments by name; those not named keep their values."""
@@ -74,7 +76,12 @@ class Block:
 
     def rewind(self) -> None:
         """Put the counters back to 0, as every launch needs them."""
-        self.words[SIZE - 1] = self.words[SIZE - 2] = 0
+        self.words[SIZE - 1] = self.words[SIZE - 2] = self.words[SIZE - 3] = 0
+
+    @property
+    def hits(self) -> int:
+        """What the threads of the last launch counted together."""
+        return self.words[SIZE - 3]
 
 
 def block(source: str, kernel: str) -> Block:

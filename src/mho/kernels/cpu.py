@@ -21,6 +21,9 @@ ROOM = 512
 BLOCK_BYTES = 1 << 21
 """Memory for the lists of one block of vectors: more blocks cost launches, larger lists leave the cache."""
 
+MANY = 128
+"""Samples of a block from which their d words are stored row by row."""
+
 _local = threading.local()
 _entries: dict[Any, Any] = {}
 
@@ -90,17 +93,20 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
         return
     capacity = columns * longest + 1
     size = min(batch, max(1, BLOCK_BYTES // (4 * capacity * chips)))
-    grain = 1 if size < 128 else max(1, min(64, 2048 // max(columns, rows)))
+    many = size >= MANY
+    # Many vectors: a row's words lie side by side, and a thread writes whole cache lines of them; rows do not follow
+    # each other at a multiple of 4 KiB, which one cache set would hold. Few: each vector's words lie side by side.
+    grain = 8 * max(1, min(8, 256 // max(columns, rows))) if many else 1
+    stride = (size + 7) // 8 * 8 + 8
     trains, pulses = block("trains", "trains"), block("pulse", "pulse")
     _set_trains(trains, samples, scheme, rates_, grain)
     _set_pulses(pulses, cells, samples)
-    d_words = workspace("d words", chips * rows * size * 9).data_ptr()
     shared = {
         "entries": workspace("entries", chips * size * capacity * 4).data_ptr(),
         "offsets": workspace("offsets", chips * size * (longest + 1) * 4).data_ptr(),
-        "d_words": d_words, "d_signs": d_words + chips * rows * size * 8, "capacity": capacity, "slots": longest + 1,
-        # Few vectors: each thread writes lines of its own. Many: a row's words lie side by side.
-        "d_chip": rows * size, "d_row": 1 if grain == 1 else size, "d_vector": rows if grain == 1 else 1,
+        "d_words": workspace("d words", chips * rows * stride * 8).data_ptr(),
+        "capacity": capacity, "slots": longest + 1, "d_chip": rows * stride,
+        "d_row": stride if many else 1, "d_vector": 1 if many else rows,
     }  # fmt: skip
     trains.set(**shared)
     pulses.set(**shared)
@@ -117,10 +123,16 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
         chosen = device_of[:, first : first + now].contiguous() if device_of is not None else None
         workers = most if work > 10_000 else 1
         pulses.set(
-            block=now, first=samples.first + first, device_of=address(chosen),
-            grain=max(1, min(16, (chips * rows) // (4 * workers))),
+            block=now, first=samples.first + first, d_first=first, device_of=address(chosen),
+            grain=_rows_at_a_time(chips * rows, columns, workers),
         )  # fmt: skip
         launch(move, pulses, workers)
+
+
+def _rows_at_a_time(rows: int, columns: int, workers: int) -> int:
+    """Return how many rows a thread takes: few, to share the load, but more where neighbours would share cache lines."""
+    few = max(1, min(16, rows // (4 * workers)))
+    return min(-(-rows // workers), max(few, 1024 // columns))
 
 
 def address(tensor: Tensor | None) -> int:
@@ -147,7 +159,7 @@ def _set_pulses(a: Block, cells: Cells, samples: Samples) -> None:
     noisy = cells.apparent is not None and cells.write_noise is not None
     a.set(
         chips=chips, devices=devices, rows=rows, columns=columns, state=cells.state.data_ptr(),
-        keys=samples.keys.data_ptr(), step=samples.step, room=room,
+        keys=samples.keys.data_ptr(), d=samples.d.data_ptr(), vectors=samples.d.shape[1], step=samples.step, room=room,
         scratch=workspace("events", (16 * (room + 32) + columns + 64 + LANE_BYTES) * threads()).data_ptr(),
         counts=address(cells.counts), totals=cells.totals.data_ptr(), frozen=address(cells.frozen),
         apparent=address(cells.apparent) if noisy else 0, write_noise=address(cells.write_noise) if noisy else 0,

@@ -110,17 +110,16 @@ def finish_(
     chips, vectors, rows = y.shape
     saturated = torch.empty(chips, vectors, dtype=torch.uint8)
     workers, grain = _share(chips * vectors, y.numel())
-    hits = torch.zeros(1, dtype=torch.int64)
-    _run(
+    a = _run(
         "finish", workers, total=chips * vectors, vectors=vectors, rows=rows, chip_stride=out.stride(0),
         row_stride=out.stride(1), y=y.data_ptr(), scales=scales.data_ptr(), grain=grain, out=out.data_ptr(),
         norms=norms.data_ptr(), constants=converters.table.data_ptr(), keys=draws.keys.data_ptr(), call=draws.call,
         repeat=draws.repeat, first=draws.first, bounded=converters.bounded, converts=converters.adc,
         noisy=converters.output_noise or converters.weight_noise, stochastic=converters.adc_stochastic,
         weighs=converters.weight_noise, saturated=saturated.data_ptr(), adding=adding, which=address(which),
-        scratch=workspace("noise", (rows + 3) // 4 * 16 * workers).data_ptr(), hits=hits.data_ptr(),
+        scratch=workspace("noise", (rows + 3) // 4 * 16 * workers).data_ptr(),
     )  # fmt: skip
-    return saturated, int(hits)
+    return saturated, a.hits
 
 
 def unfold(images: Tensor, start: Tensor, offset: Tensor) -> Tensor:
