@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import torch
@@ -81,22 +82,10 @@ def prepare(
     `factors`: (chips, vectors), by which the scales are multiplied. `which`: (chips, vectors) int64, the vectors of x.
     """
     chips, vectors, width = x.shape
-    if which is not None:
-        vectors = which.shape[1]
-    out = torch.empty(chips, vectors, width + bias)
-    scales = torch.empty(chips, vectors)
-    norms = torch.empty(chips, vectors) if converters.weight_noise else scales
-    workers, grain = _share(chips * vectors, out.numel())
-    a = _run(
-        "prepare", workers, total=chips * vectors, vectors=vectors, columns=width, bias=bias,
-        chip_stride=x.stride(0), row_stride=x.stride(1), x=x.data_ptr(), scales=scales.data_ptr(), grain=grain, bad=0,
-        out=out.data_ptr(), norms=norms.data_ptr(), constants=converters.table.data_ptr(),
-        keys=draws.keys.data_ptr(), call=draws.call, repeat=draws.repeat, first=draws.first,
-        scaled=converters.scaled, converts=converters.dac, noisy=converters.input_noise,
-        stochastic=converters.dac_stochastic, needs_norm=converters.weight_noise, factors=address(factors),
-        which=address(which),
-    )  # fmt: skip
-    return out, scales, norms, not a.get("bad")
+    plan = Plan(chips, vectors if which is None else which.shape[1], (width, 0), bias, converters)
+    plan.before.set(factors=address(factors), which=address(which))
+    finite = plan.prepare(x, draws)
+    return plan.inputs, plan.scales, plan.norms, finite
 
 
 def finish_(
@@ -108,18 +97,68 @@ def finish_(
     y: (chips, vectors, rows), changed in place. `which`: (chips, vectors) int64, the vector of `out` that each row is.
     """
     chips, vectors, rows = y.shape
-    saturated = torch.empty(chips, vectors, dtype=torch.uint8)
-    workers, grain = _share(chips * vectors, y.numel())
-    a = _run(
-        "finish", workers, total=chips * vectors, vectors=vectors, rows=rows, chip_stride=out.stride(0),
-        row_stride=out.stride(1), y=y.data_ptr(), scales=scales.data_ptr(), grain=grain, out=out.data_ptr(),
-        norms=norms.data_ptr(), constants=converters.table.data_ptr(), keys=draws.keys.data_ptr(), call=draws.call,
-        repeat=draws.repeat, first=draws.first, bounded=converters.bounded, converts=converters.adc,
-        noisy=converters.output_noise or converters.weight_noise, stochastic=converters.adc_stochastic,
-        weighs=converters.weight_noise, saturated=saturated.data_ptr(), adding=adding, which=address(which),
-        scratch=workspace("noise", (rows + 3) // 4 * 16 * workers).data_ptr(),
-    )  # fmt: skip
-    return saturated, a.hits
+    plan = Plan(chips, vectors, (0, rows), False, converters)
+    plan.after.set(y=y.data_ptr(), scales=scales.data_ptr(), norms=norms.data_ptr(), which=address(which))
+    return plan.saturated, plan.finish_(draws, out, adding=adding)
+
+
+class Plan:
+    """The buffers and filled arguments of a product of one shape, for calls that differ in data and draws only.
+
+    inputs: (chips, vectors, width + bias), what enters the array; outputs: (chips, vectors, rows), what comes out;
+    scales, norms: (chips, vectors); saturated: uint8, which vectors reached the bound.
+    """
+
+    def __init__(
+        self, chips: int, vectors: int, size: tuple[int, int], bias: bool, converters: Converters
+    ) -> None:  # fmt: skip
+        width, rows = size
+        self.inputs = torch.empty(chips, vectors, width + bias)
+        self.outputs = torch.empty(chips, vectors, rows)
+        self.scales = torch.empty(chips, vectors)
+        self.norms = torch.empty(chips, vectors) if converters.weight_noise else self.scales
+        self.saturated = torch.empty(chips, vectors, dtype=torch.uint8)
+        self.table = converters.table
+        self.before, self.after = Block("product", "prepare"), Block("product", "finish")
+        shared = {
+            "total": chips * vectors, "vectors": vectors, "scales": self.scales.data_ptr(),
+            "norms": self.norms.data_ptr(), "constants": self.table.data_ptr(),
+        }  # fmt: skip
+        self.before.set(
+            **shared, columns=width, bias=bias, out=self.inputs.data_ptr(), scaled=converters.scaled,
+            converts=converters.dac, noisy=converters.input_noise, stochastic=converters.dac_stochastic,
+            needs_norm=converters.weight_noise, factors=0, which=0,
+        )  # fmt: skip
+        self.after.set(
+            **shared, rows=rows, y=self.outputs.data_ptr(), bounded=converters.bounded, converts=converters.adc,
+            noisy=converters.output_noise or converters.weight_noise, stochastic=converters.adc_stochastic,
+            weighs=converters.weight_noise, saturated=self.saturated.data_ptr(), which=0,
+        )  # fmt: skip
+        self.total, self.width, self.rows = chips * vectors, width, rows
+        self.busy = threading.Lock()
+
+    def prepare(self, x: Tensor, draws: Draws) -> bool:
+        """Fill `inputs` and `scales` from x (chips, vectors, width), may be strided; return whether x was finite."""
+        workers, grain = _share(self.total, self.total * self.width)
+        chip_stride, row_stride, _ = x.stride()
+        self.before.set(
+            chip_stride=chip_stride, row_stride=row_stride, x=x.data_ptr(), grain=grain, bad=0,
+            keys=draws.keys.data_ptr(), call=draws.call, repeat=draws.repeat, first=draws.first,
+        )  # fmt: skip
+        launch(entry(plain_kernels("product"), "prepare"), self.before, workers)
+        return not self.before.get("bad")
+
+    def finish_(self, draws: Draws, out: Tensor, *, adding: bool) -> int:
+        """Write (or add) the finished `outputs` into `out`, may be strided; return how many vectors saturated."""
+        workers, grain = _share(self.total, self.total * self.rows)
+        chip_stride, row_stride, _ = out.stride()
+        self.after.set(
+            chip_stride=chip_stride, row_stride=row_stride, out=out.data_ptr(), grain=grain, adding=adding,
+            keys=draws.keys.data_ptr(), call=draws.call, repeat=draws.repeat, first=draws.first,
+            scratch=workspace("noise", (self.rows + 3) // 4 * 16 * workers).data_ptr(),
+        )  # fmt: skip
+        launch(entry(plain_kernels("product"), "finish"), self.after, workers)
+        return self.after.hits
 
 
 def unfold(images: Tensor, start: Tensor, offset: Tensor) -> Tensor:

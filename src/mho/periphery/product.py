@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from mho.devices.base import over_chips
 from mho.devices.spread import PerChip, numbers
 from mho.errors import NotFiniteError
-from mho.kernels.product import Converters, Draws, finish_, peaks, prepare
+from mho.kernels.product import Converters, Draws, Plan, finish_, peaks, prepare
 from mho.periphery.settings import MAX_REPEATS, Periphery
 
 
@@ -27,6 +28,28 @@ class Product:
     running: Tensor
     reads: int = 0
     repeats: int = 0
+    plans: dict[tuple[int, ...], Plan] = field(default_factory=dict)
+
+    def plan(self, shape: torch.Size, rows: int, bias: bool) -> Plan:
+        """Return a plan for inputs of `shape`, held until its `busy` is released; kept for the next call like it."""
+        key = (*shape, rows, bias)
+        found = self.plans.get(key)
+        if found is None or not found.busy.acquire(blocking=False):
+            made = Plan(shape[0], shape[1], (shape[2], rows), bias, self.converters)
+            made.busy.acquire()
+            if found is None:
+                if len(self.plans) >= MAX_PLANS:
+                    self.plans.clear()
+                self.plans[key] = made
+            return made
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"plans": {}}
+
+
+MAX_PLANS = 4
+"""Shapes of products that keep their buffers: batches of training, the last batch, batches of evaluation."""
 
 
 def bind(settings: Periphery, chips: int) -> Product:
@@ -71,21 +94,27 @@ def multiply(
         return
     if product.settings.noise_management == "running-max":
         _follow(product, x, bias, learning)
-    settings, converters = product.settings, product.converters
-    xq, scales, norms, finite = prepare(x, bias, converters, draws)
-    if not finite:
-        raise NotFiniteError("the input of an analog product holds NaN or infinity")
-    y = _matmul(xq, weights)
-    repeating = settings.bound_management != "none" and converters.bounded
-    if not repeating:
-        finish_(y, scales, norms, converters, draws, out, adding=adding)
-        return
-    part = torch.empty(y.shape) if adding else out
-    saturated, hits = finish_(y, scales, norms, converters, draws, part, adding=False)
-    if hits:
-        _repeat(product, weights, x, draws, part, saturated=saturated, bias=bias)
-    if adding:
+    plan = product.plan(x.shape, weights.shape[1], bias)
+    try:
+        if not plan.prepare(x, draws):
+            raise NotFiniteError("the input of an analog product holds NaN or infinity")
+        _matmul_into(plan.inputs, weights, plan.outputs)
+        repeating = product.settings.bound_management != "none" and product.converters.bounded
+        part = torch.empty(plan.outputs.shape) if adding and repeating else out
+        hits = plan.finish_(draws, part, adding=adding and not repeating)
+        if hits and repeating:
+            _repeat(product, weights, x, draws, part, saturated=plan.saturated, bias=bias)
+    finally:
+        plan.busy.release()
+    if part is not out:
         out += part
+
+
+def _matmul_into(x: Tensor, weights: Tensor, out: Tensor) -> None:
+    if x.shape[0] == 1:
+        torch.mm(x[0], weights[0].t(), out=out[0])
+    else:
+        torch.bmm(x, weights.transpose(1, 2), out=out)
 
 
 def _matmul(x: Tensor, weights: Tensor) -> Tensor:
