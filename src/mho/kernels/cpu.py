@@ -130,7 +130,7 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
 
 
 def _rows_at_a_time(rows: int, columns: int, workers: int) -> int:
-    """Return how many rows a thread takes: few, to share the load, but more where neighbours would share cache lines."""
+    """Return how many rows a thread takes: few, to share the load; more where neighbours share cache lines."""
     few = max(1, min(16, rows // (4 * workers)))
     return min(-(-rows // workers), max(few, 1024 // columns))
 

@@ -98,7 +98,7 @@ def multiply(
     try:
         if not plan.prepare(x, draws):
             raise NotFiniteError("the input of an analog product holds NaN or infinity")
-        _matmul_into(plan.inputs, weights, plan.outputs)
+        _matmul(plan.inputs, weights, plan.outputs)
         repeating = product.settings.bound_management != "none" and product.converters.bounded
         part = torch.empty(plan.outputs.shape) if adding and repeating else out
         hits = plan.finish_(draws, part, adding=adding and not repeating)
@@ -110,17 +110,11 @@ def multiply(
         out += part
 
 
-def _matmul_into(x: Tensor, weights: Tensor, out: Tensor) -> None:
+def _matmul(x: Tensor, weights: Tensor, out: Tensor | None = None) -> Tensor:
+    """Return x (chips, vectors, columns) times the transposed weights (chips, rows, columns), in `out` if given."""
     if x.shape[0] == 1:
-        torch.mm(x[0], weights[0].t(), out=out[0])
-    else:
-        torch.bmm(x, weights.transpose(1, 2), out=out)
-
-
-def _matmul(x: Tensor, weights: Tensor) -> Tensor:
-    if x.shape[0] == 1:
-        return torch.mm(x[0], weights[0].t()).unsqueeze(0)
-    return torch.bmm(x, weights.transpose(1, 2))
+        return torch.mm(x[0], weights[0].t(), out=None if out is None else out[0]).unsqueeze(0)
+    return torch.bmm(x, weights.transpose(1, 2), out=out)
 
 
 def _ideal(weights: Tensor, x: Tensor, out: Tensor, *, bias: bool, adding: bool) -> None:
