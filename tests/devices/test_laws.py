@@ -179,3 +179,10 @@ def test_impossible_devices_are_refused(kind, fields, word):
 def test_impossible_spreads_are_refused(fields, word):
     with pytest.raises(ConfigError, match=word):
         Spread(1.0, **fields)
+
+
+@pytest.mark.parametrize("c2c", [-0.1, float("nan"), float("inf"), [0.1, -0.2]])
+@pytest.mark.parametrize("device", [ConstantStep, LinearStep, SoftBounds])
+def test_impossible_cycle_noise_is_refused(device, c2c):
+    with pytest.raises(ConfigError, match="c2c"):
+        device(c2c=c2c)

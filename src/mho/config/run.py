@@ -66,7 +66,7 @@ class RunConfig:
     network: str = "fcn"
     data: str = "mnist"
     train_images: int | None = None
-    epochs: int = 3
+    epochs: int = 5
     batch_size: int = 10
     lr: PerChip = 0.01
     lr_schedule: LrSchedule = field(default_factory=LrSchedule)

@@ -28,7 +28,7 @@ class ConstantStep(Device):
 
     def check(self) -> None:
         """Raise ConfigError for impossible steps or bounds."""
-        check_steps(self.dw_min, self.up_down, self.w_max, self.w_min)
+        check_steps(self.dw_min, self.up_down, self.w_max, self.w_min, self.c2c)
 
     def cells(self, draw: Draw) -> dict[str, Array]:
         """Return step sizes and bounds of every device."""

@@ -30,7 +30,7 @@ class LinearStep(Device):
 
     def check(self) -> None:
         """Raise ConfigError for impossible steps or bounds."""
-        check_steps(self.dw_min, self.up_down, self.w_max, self.w_min)
+        check_steps(self.dw_min, self.up_down, self.w_max, self.w_min, self.c2c)
 
     def cells(self, draw: Draw) -> dict[str, Array]:
         """Return step sizes, slopes (per unit of w) and bounds of every device."""

@@ -29,7 +29,7 @@ class SoftBounds(Device):
 
     def check(self) -> None:
         """Raise ConfigError for impossible steps or bounds."""
-        check_steps(self.dw_min, self.up_down, self.w_max, self.w_min)
+        check_steps(self.dw_min, self.up_down, self.w_max, self.w_min, self.c2c)
 
     def cells(self, draw: Draw) -> dict[str, Array]:
         """Return the bounds, and the share of the way to them that one pulse goes, of every device."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from mho.devices.base import Array, Draw, Spread
-from mho.devices.spread import numbers
+from mho.devices.spread import PerChip, numbers
 from mho.errors import ConfigError
 
 
@@ -34,14 +36,16 @@ def draw_mean(value: Spread) -> tuple[float, ...]:
     return numbers(value.mean)
 
 
-def check_steps(dw_min: Spread, up_down: Spread, w_max: Spread, w_min: Spread) -> None:
-    """Raise ConfigError for step sizes, ratios or bounds that no device can have."""
+def check_steps(dw_min: Spread, up_down: Spread, w_max: Spread, w_min: Spread, c2c: PerChip) -> None:
+    """Raise ConfigError for step sizes, ratios, bounds or noise that no device can have."""
     if any(v <= 0 for v in numbers(dw_min.mean)):
         raise ConfigError(f"dw_min is the mean step size and must be above 0, found {dw_min.mean}")
     if any(v <= 0 for v in numbers(up_down.mean)):
         raise ConfigError(
             f"up_down is the ratio of mean up to mean down step and must be above 0, found {up_down.mean}"
         )
+    if any(not 0 <= v < math.inf for v in numbers(c2c)):
+        raise ConfigError(f"c2c is the standard deviation of a step, relative to it, and cannot be negative, found {c2c}")
     for low in numbers(w_min.mean):
         for high in numbers(w_max.mean):
             if low >= high:
