@@ -19,7 +19,8 @@ class AnalogOptimizer(Optimizer):
 
     `AnalogOptimizer(torch.optim.Adam, model.parameters(), lr=0.01, betas=...)`. The learning rate of a group is that of
     the weights, W -= lr sum of d x^T. `step()` checks x and d of all layers before any device moves, so one bad layer
-    leaves every layer as it was. Learning-rate schedulers work on `param_groups` as usual.
+    leaves every layer as it was. Learning-rate schedulers work on `param_groups` as usual. Raises ConfigError for no
+    parameters, or a rate that is negative, not finite, or a list over chips beside digital parameters.
     """
 
     def __init__(self, digital: Callable[..., Optimizer], params: Iterable[Any], *, lr: Any, **options: Any) -> None:
@@ -95,7 +96,7 @@ class AnalogSGD(AnalogOptimizer):
     """Stochastic gradient descent: pulses on analog layers, p -= lr grad on digital parameters.
 
     `lr` is a number, or a list of one per chip. For momentum or weight decay of the digital parameters use
-    `AnalogOptimizer(torch.optim.SGD, ...)`.
+    `AnalogOptimizer(torch.optim.SGD, ...)`. Raises ConfigError for a rate that is negative or not finite.
     """
 
     def __init__(self, params: Iterable[Any], lr: Any = 0.01) -> None:
@@ -112,7 +113,10 @@ class AnalogSGD(AnalogOptimizer):
 
 
 def descend_(p: Tensor, grad: Tensor, lr: Any) -> None:
-    """Subtract lr grad in place; a rate per chip follows the parameter's chip axis, or its one chip."""
+    """Subtract lr grad in place; a rate per chip follows the parameter's chip axis, or its one chip.
+
+    Raises ConfigError for a rate per chip when the parameter has no chips.
+    """
     if not isinstance(lr, (list, tuple)):
         p.add_(grad, alpha=-lr)
         return

@@ -40,7 +40,10 @@ def _versions() -> str:
 
 
 def compile_source(text: str, label: str) -> ModuleType:
-    """Import a kernel file of this text from the cache; write it whole where it is missing or damaged."""
+    """Import a kernel file of this text from the cache; write it whole where it is missing or damaged.
+
+    Raises MhoError when the cache cannot be written.
+    """
     digest = hashlib.blake2b((text + _versions()).encode(), digest_size=12).hexdigest()
     try:
         path = cache_folder("kernels") / f"{label}_{digest}.py"

@@ -37,7 +37,11 @@ class Window:
 
 @dataclass(frozen=True)
 class Patches:
-    """Where the patches of one input shape lie in memory: element k of patch p is at start[p] + offset[k]."""
+    """Where the patches of one input shape lie in memory: element k of patch p is at start[p] + offset[k].
+
+    start: (positions,) int32; offset: (channels * kernel,) int32; size: elements of a padded image; output: positions
+    per dimension.
+    """
 
     start: Tensor
     offset: Tensor
@@ -49,14 +53,15 @@ class Patches:
         return unfold(images, self.start, self.offset)
 
     def put(self, patches: Tensor) -> Tensor:
-        """Return the sum of patches back in flattened padded images."""
+        """Return the sum of patches (images, positions, channels * kernel) in padded images (images, size)."""
         return fold(patches, self.size, self.start, self.offset)
 
 
 def locate(window: Window, channels: tuple[int, int], shape: tuple[int, ...], channels_last: bool) -> Patches:
     """Return the patches of padded images of `shape` (channels, *spatial) that see channels first to last of them.
 
-    The elements of a patch are ordered as a convolution's weight: channel, then kernel position.
+    The elements of a patch are ordered as a convolution's weight: channel, then kernel position. Raises ShapeError
+    where the kernel does not fit.
     """
     spatial = shape[1:]
     output = window.positions(spatial)

@@ -27,6 +27,7 @@ class Mapping:
         or of each output is mapped to `fill` of the device's bound, as for a converted trained model.
     learn_scale: the digital scale is a parameter trained by the digital part of the optimizer.
     count_pulses: keep a pulse counter for every device (totals per tile are always kept).
+    Raises ConfigError, with everything that is wrong.
     """
 
     max_rows: int = 512

@@ -11,7 +11,8 @@ from mho.nn.layer import AnalogLayer
 def set_backend(model: nn.Module, name: str) -> nn.Module:
     """Let a model's pulses run on a backend: "auto", "cpu", or "reference" (slow, obvious NumPy: the oracle).
 
-    Every backend gives the same pulses from the same seed. Raises ConfigError for one that cannot run here.
+    Every backend gives the same pulses from the same seed. Changes the model in place and returns it. Raises
+    ConfigError for a backend that cannot run here.
     """
     backend(name)
     for layer in model.modules():

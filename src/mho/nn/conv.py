@@ -28,7 +28,10 @@ class AnalogConv(AnalogLayer):
     """A convolution in any number of dimensions as a product with unfolded patches; see the 1d, 2d, 3d subclasses.
 
     Every output position is one vector of the product and of the update, as in Gokmen, Onen & Haensch 2017. The layer
-    keeps its input, not the patches. `padding` is a size, a size per dimension, "same" or "valid".
+    keeps its input, not the patches. Input (chips * batch, in channels, *spatial), output (chips * batch, out channels,
+    *positions), chip-major. `padding` is a size, a size per dimension, "same" or "valid"; the other sizes are a number
+    or one per dimension; `config`, `name`, `seed` and `chips` are as in `AnalogLinear`. Raises ConfigError for
+    impossible settings; when called, ShapeError for inputs that do not fit and NotFiniteError for NaN or infinity.
     """
 
     dimensions = 0
@@ -84,7 +87,10 @@ class AnalogConv(AnalogLayer):
         return tuple(p for side in reversed(sides) for p in side)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the noisy convolution of x (chips * batch, channels, *spatial)."""
+        """Return the noisy convolution (chips * batch, out channels, *positions) of x (chips * batch, in, *spatial).
+
+        Raises ShapeError or NotFiniteError for inputs that do not fit.
+        """
         if x.dim() != self.dimensions + 2 or x.shape[1] != self.in_channels:
             spatial = ", ".join("*" * self.dimensions)
             raise ShapeError(
@@ -214,19 +220,34 @@ class AnalogConv(AnalogLayer):
 
 
 class AnalogConv1d(AnalogConv):
-    """The analog of `torch.nn.Conv1d`."""
+    """A convolution of (chips * batch, channels, length) on crossbar tiles; the analog of `torch.nn.Conv1d`.
+
+    Every output position is one vector of the product and of the update. Arguments are torch's, and `config`, `name`,
+    `seed` and `chips` as in `AnalogLinear`. Raises ConfigError for impossible settings; when called, ShapeError for
+    inputs that do not fit and NotFiniteError for NaN or infinity.
+    """
 
     dimensions = 1
 
 
 class AnalogConv2d(AnalogConv):
-    """The analog of `torch.nn.Conv2d`."""
+    """A convolution of (chips * batch, channels, height, width) on crossbar tiles; the analog of `torch.nn.Conv2d`.
+
+    Every output position is one vector of the product and of the update. Arguments are torch's, and `config`, `name`,
+    `seed` and `chips` as in `AnalogLinear`. Raises ConfigError for impossible settings; when called, ShapeError for
+    inputs that do not fit and NotFiniteError for NaN or infinity.
+    """
 
     dimensions = 2
 
 
 class AnalogConv3d(AnalogConv):
-    """The analog of `torch.nn.Conv3d`."""
+    """A convolution of (chips * batch, channels, depth, height, width) on tiles; the analog of `torch.nn.Conv3d`.
+
+    Every output position is one vector of the product and of the update. Arguments are torch's, and `config`, `name`,
+    `seed` and `chips` as in `AnalogLinear`. Raises ConfigError for impossible settings; when called, ShapeError for
+    inputs that do not fit and NotFiniteError for NaN or infinity.
+    """
 
     dimensions = 3
 

@@ -43,7 +43,10 @@ class Conversion:
 
 
 def summary(model: nn.Module) -> Conversion:
-    """Return what `convert_to_analog` made of every layer of a model; print it to read it."""
+    """Return what `convert_to_analog` made of every layer of a model; print it to read it.
+
+    Raises ConversionError for a model that did not come from there.
+    """
     found = getattr(model, "conversion", None)
     if not isinstance(found, Conversion):
         raise ConversionError(

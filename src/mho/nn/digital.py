@@ -23,7 +23,11 @@ COPIED = (
 
 
 class PerChip(nn.Module):
-    """A digital layer with its own copy per chip; each sees the chip's own part of the chip-major batch."""
+    """A digital layer with its own copy per chip; each sees the chip's own part of the chip-major batch.
+
+    Inputs and output (chips * batch, ...). `again(chip, copy)` gives every copy initial values of its own; without it
+    all start as `layer`. Raises ShapeError, when called, for a batch that does not divide by the chips.
+    """
 
     def __init__(self, layer: nn.Module, chips: int, again: Callable[[int, nn.Module], None] | None = None) -> None:
         super().__init__()
@@ -56,7 +60,8 @@ def _number(layer: PerChip, _: object = None) -> None:
 class ChipDropout(nn.Module):
     """Dropout whose masks are drawn from (seed, chip, layer, call), so that runs repeat and chips do not interact.
 
-    `kind`: `torch.nn.Dropout`, or `torch.nn.Dropout1d`, `2d` or `3d`, which drop whole channels.
+    Input and output (chips * batch, ...). `p`: the share of values that become 0; the others are multiplied by
+    1/(1 - p). `kind`: `torch.nn.Dropout`, or `torch.nn.Dropout1d`, `2d` or `3d`, which drop whole channels.
     """
 
     def __init__(self, p: float, kind: type[nn.Module], *, name: str, seed: int, chips: tuple[int, ...]) -> None:

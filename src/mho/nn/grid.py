@@ -109,7 +109,10 @@ class Grid(nn.Module):
         return out
 
     def back(self, d: Tensor, *, first: int = 0, calls: list[int]) -> Tensor:
-        """Return the errors at the inputs (chips, vectors, columns) for d (parts, chips, vectors, rows)."""
+        """Return the errors at the inputs (chips, vectors, columns) for d (parts, chips, vectors, rows).
+
+        Raises NotFiniteError for NaN or infinity.
+        """
         out = torch.empty(d.shape[1], d.shape[2], self.columns)
         for k, (r0, r1), (c0, c1), j, biased in self.places:
             tile = self.tile_list[k]
@@ -129,7 +132,10 @@ class Grid(nn.Module):
         return [tile.next_call(role) for tile in self.tile_list]
 
     def prepare(self, x: Tensor, d: Tensor, lr: object, first: int = 0) -> list[Prepared]:
-        """Return the update by x (chips, vectors, columns) and d (parts, chips, vectors, rows), ready to apply."""
+        """Return the update by x (chips, vectors, columns) and d (parts, chips, vectors, rows), ready to apply.
+
+        `first`: the number of the first vector within the step. Raises NotFiniteError for NaN or infinity.
+        """
         steps = []
         gain = self.gain(lr)
         if self.scale is not None:

@@ -37,6 +37,8 @@ class AnalogLayer(nn.Module):
 
     The batch is chip-major: with n chips the first dimension of inputs and outputs holds n blocks of the batch.
     `backward()` keeps the layer's input x and output error d; the optimizer's step moves the devices by them.
+    chips: the numbers of its chips. clipped: per chip, the share of weights that the last `set_weights` clipped.
+    Raises ConfigError for impossible chips or settings.
     """
 
     def __init__(
@@ -81,7 +83,8 @@ class AnalogLayer(nn.Module):
         """Write weights ideally: (out, in...) for all chips or (chips, out, in...), and biases (out) or (chips, out).
 
         What lies beyond a device's own bounds is clipped; `clipped` then holds the share per chip. `calibrate`: set
-        the digital scale from the weights first, where `mapping.scaling` asks for it.
+        the digital scale from the weights first, where `mapping.scaling` asks for it. Raises ShapeError for other
+        shapes or a bias that the layer has not (or lacks), NotFiniteError for NaN or infinity.
         """
         n = len(self.chips)
         matrix = self._per_chip(weight.detach().float(), (self.out_size, self.in_size), "weight")

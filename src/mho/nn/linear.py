@@ -19,7 +19,9 @@ class AnalogLinear(AnalogLayer):
 
     Input (chips * batch, ..., in), output (chips * batch, ..., out), chip-major. `config` is an `AnalogConfig`
     (`mho.preset("gokmen-2017")`); `name` keys the layer's draws together with `seed` and the chip, and must differ
-    between layers (without a name one is drawn from torch's generator). Initial weights are torch's default.
+    between layers (without a name one is drawn from torch's generator). Initial weights are torch's default. Raises
+    ConfigError for impossible settings; when called, ShapeError for inputs that do not fit and NotFiniteError for NaN
+    or infinity.
     """
 
     def __init__(

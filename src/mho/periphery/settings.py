@@ -26,7 +26,9 @@ class Periphery:
         mean of max abs(x) over calls, kept per chip).
     bound_management: "none"; "iterative": a vector any of whose outputs reaches the bound is repeated with s doubled
         and fresh noise, at most 10 times; "worst-case": repeated once with the scale at which no output can saturate.
-    Defaults are those of IBM aihwkit's `IOParameters`.
+    Units: of x/s, input_range and input_noise; of W, weight_noise; of W x/s, output_noise and output_bound. Noises are
+    standard deviations. Defaults are those of IBM aihwkit's `IOParameters`. Raises ConfigError, with everything that
+    is wrong.
     """
 
     ideal: bool = False

@@ -26,7 +26,8 @@ class Tile(nn.Module):
 
     state: (chips, devices, rows, columns) conductances as normalised weights. The tile's weight is
     `visible` = sum over devices of gain times (apparent) state, (chips, rows, columns).
-    Everything that differs between devices is a buffer, so `state_dict` holds the whole chip.
+    Everything that differs between devices is a buffer, so `state_dict` holds the whole chip. Raises ShapeError for
+    2^31 devices or more, ConfigError for a device whose `cells` do not fit its law or the chips.
     """
 
     state: Tensor

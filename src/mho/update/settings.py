@@ -20,7 +20,8 @@ class Update:
         BL = min(bl, ceil(lr x_max d_max / dw)) per vector.
     update_management: shares the probability equally: p_x = K sqrt(d_max/x_max) abs(x), p_d = K sqrt(x_max/d_max)
         abs(d), K = sqrt(lr / (dw BL)); without it p = K abs(.). dw is the granularity of the weight.
-    Source: Gokmen & Vlasov 2016 (trains), Gokmen, Onen & Haensch 2017 (management).
+    Raises ConfigError for other values. Source: Gokmen & Vlasov 2016 (trains), Gokmen, Onen & Haensch 2017
+    (management).
     """
 
     trains: Trains = "stochastic"
