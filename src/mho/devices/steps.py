@@ -45,7 +45,9 @@ def check_steps(dw_min: Spread, up_down: Spread, w_max: Spread, w_min: Spread, c
             f"up_down is the ratio of mean up to mean down step and must be above 0, found {up_down.mean}"
         )
     if any(not 0 <= v < math.inf for v in numbers(c2c)):
-        raise ConfigError(f"c2c is the standard deviation of a step, relative to it, and cannot be negative, found {c2c}")
+        raise ConfigError(
+            f"c2c is the standard deviation of a step, relative to it, and cannot be negative, found {c2c}"
+        )
     for low in numbers(w_min.mean):
         for high in numbers(w_max.mean):
             if low >= high:
