@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -152,45 +152,39 @@ def _repeat(
     product: Product, weights: Tensor, x: Tensor, draws: Draws, out: Tensor, *, saturated: Tensor, bias: bool
 ) -> None:
     """Repeat saturated vectors with a larger scale and fresh noise, chip by chip; the last repeat stands."""
-    for chip in range(x.shape[0]):
-        which = saturated[chip].nonzero().flatten()
-        factor = 1.0
-        for repeat in range(1, MAX_REPEATS + 1):
-            if which.numel() == 0:
-                break
-            factor *= 2.0
-            product.repeats += which.numel()
-            product.reads += which.numel()
-            marks = _once_more(
-                product, weights[chip : chip + 1], x[chip : chip + 1], draws, out[chip : chip + 1],
-                chip=chip, which=which, factor=factor, repeat=repeat, bias=bias,
-            )  # fmt: skip
-            if product.settings.bound_management == "worst-case":
-                break
-            which = which[marks[0].bool()]
+    for chip in saturated.any(dim=1).nonzero().flatten().tolist():
+        one = slice(chip, chip + 1)
+        table = product.converters.table[one].contiguous()
+        part = replace(product, converters=replace(product.converters, table=table), reads=0, repeats=0, plans={})
+        own = replace(draws, keys=draws.keys[one].contiguous())
+        _repeat_on_chip(part, weights[one], x[one], own, out[one], which=saturated[chip].nonzero().flatten(), bias=bias)
+        product.reads += part.reads
+        product.repeats += part.repeats
 
 
-def _once_more(
-    product: Product, weights: Tensor, x: Tensor, draws: Draws, out: Tensor, *, chip: int, which: Tensor, factor: float,
-    repeat: int, bias: bool,
-) -> Tensor:  # fmt: skip
-    one = product.converters
-    constants = Converters(**(vars(one) | {"table": one.table[chip : chip + 1].contiguous()}))
-    keyed = Draws(draws.keys[chip : chip + 1].contiguous(), draws.call, repeat, draws.first)
-    listed = which.unsqueeze(0)
-    if product.settings.bound_management == "worst-case":
-        factors = _safe_factors(constants, weights, x, listed, bias)
-    else:
-        factors = torch.full((1, which.numel()), factor)
-    xq, scales, norms, _ = prepare(x, bias, constants, keyed, factors=factors, which=listed)
-    y = _matmul(xq, weights)
-    return finish_(y, scales, norms, constants, keyed, out, adding=False, which=listed)[0]
+def _repeat_on_chip(
+    product: Product, weights: Tensor, x: Tensor, draws: Draws, out: Tensor, *, which: Tensor, bias: bool
+) -> None:
+    once = product.settings.bound_management == "worst-case"
+    for number in range(1, 2 if once else MAX_REPEATS + 1):
+        if which.numel() == 0:
+            return
+        product.reads += which.numel()
+        product.repeats += which.numel()
+        fresh, listed = replace(draws, repeat=number), which.unsqueeze(0)
+        factors = torch.full(listed.shape, 2.0**number)
+        if once:
+            factors = _safe_factors(product.converters, weights, x, listed, bias)
+        xq, scales, norms, _ = prepare(x, bias, product.converters, fresh, factors=factors, which=listed)
+        y = _matmul(xq, weights)
+        marks, _ = finish_(y, scales, norms, product.converters, fresh, out, adding=False, which=listed)
+        which = which[marks[0].bool()]
 
 
 def _safe_factors(converters: Converters, weights: Tensor, x: Tensor, which: Tensor, bias: bool) -> Tensor:
     """Return factors at which no output can saturate: abs(W) abs(x) / s <= bound, with room for six sigma of noise."""
     ones = Draws(torch.zeros(1, 2, dtype=torch.int32), 0)
-    quiet = Converters(**(vars(converters) | {"dac": False, "input_noise": False, "dac_stochastic": False}))
+    quiet = replace(converters, dac=False, input_noise=False, dac_stochastic=False)
     xs, _, norms, _ = prepare(x, bias, quiet, ones, which=which)
     largest = _matmul(xs.abs(), weights.abs()).amax(dim=2)
     table = converters.table
