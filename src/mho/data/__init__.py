@@ -34,8 +34,7 @@ def load(
     Parameters
     ----------
     name : one of `NAMES`, or the path of a folder with four IDX files, or of a folder or tar archive of
-        images laid
-        out as train/CLASS/NAME.png and test/CLASS/NAME.png (or .jpg)
+        images laid out as train/CLASS/NAME.png and test/CLASS/NAME.png (or .jpg)
     data_dir : a folder to look for the data set's own files in
     cache_dir : where fetched and decoded data are kept; default `mho.folders.cache_root()`
     progress : show a bar on stderr for work of more than two seconds
