@@ -51,7 +51,8 @@ def _open(url: str, seconds: float) -> http.client.HTTPResponse:
     def work() -> None:
         request = urllib.request.Request(url, headers={"User-Agent": "mho"})
         try:
-            answer.append(urllib.request.urlopen(request, timeout=seconds))
+            # An opener of its own: the one that urlopen keeps remembers the proxies of its first use.
+            answer.append(urllib.request.build_opener().open(request, timeout=seconds))
         except Exception as error:  # handed to the caller's thread, whatever it is
             failure.append(error)
 
