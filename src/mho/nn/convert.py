@@ -10,11 +10,13 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from mho.config import AnalogConfig
 from mho.errors import ConfigError, ConversionError, nearest
 from mho.nn.conv import AnalogConv, AnalogConv1d, AnalogConv2d, AnalogConv3d
 from mho.nn.digital import COPIED, ChipDropout, PerChip
+from mho.nn.fused import unfuse
 from mho.nn.layer import AnalogLayer, chip_ids
 from mho.nn.linear import AnalogLinear
 from mho.random import make_key
@@ -79,12 +81,13 @@ def convert_to_analog(
     digital scale, unless the config sets one. vary=("init",): every chip starts from its own initial weights. With more
     than one chip, digital layers with parameters are copied per chip and the batch is chip-major (`mho.spread`).
     `mho.summary(model)` tells what became of every layer. Raises ConversionError naming the layers that cannot be
-    converted or copied, and ConfigError for impossible `chips`, `vary`, or an `exclude` that matches nothing; the model
-    given is never half changed.
+    converted or copied, and ConfigError for impossible `chips`, `vary`, or a name pattern that matches nothing; the
+    model given is never half changed.
     """
-    plan = _Plan(config, seed, chip_ids(chips), tuple(exclude), trained, tuple(vary))
+    plan = _Plan(config, seed, chip_ids(chips), _names(exclude), trained, _names(vary))
     if unknown := set(plan.vary) - {"init", "order"}:
         raise ConfigError(f"vary takes 'init' and 'order', found {sorted(unknown)}")
+    _check_model(model, config)
     _check_patterns(model, plan)
     _check_ties(model, plan)
     work = copy.deepcopy(model)
@@ -93,6 +96,7 @@ def convert_to_analog(
         raise ConversionError(
             f"{len(plan.refused)} layer(s) cannot run on {len(plan.chips)} chips: " + "; ".join(plan.refused)
         )
+    unfuse(made)
     made.conversion = Conversion(tuple(plan.rows))  # type: ignore[assignment]
     made.chips = plan.chips  # type: ignore[assignment]
     if not inplace or made is not work:
@@ -101,11 +105,34 @@ def convert_to_analog(
     return model
 
 
+def _names(given: Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _check_model(model: nn.Module, config: AnalogConfig) -> None:
+    if not isinstance(model, nn.Module):
+        raise ConversionError(f"convert_to_analog takes a torch module, found {model!r}")
+    if not isinstance(config, AnalogConfig):
+        raise ConfigError(
+            f"convert_to_analog takes an AnalogConfig, found {config!r}; give mho.preset('gokmen-2017') or "
+            "AnalogConfig(...)"
+        )
+    for name, module in model.named_modules():
+        if isinstance(module, AnalogLayer):
+            raise ConversionError(
+                f"layer {name or 'model'!r} is analog already, and converting again would leave it on its own chips; "
+                "give the model as it was before, or mho.convert_to_digital(model)"
+            )
+
+
 def _check_patterns(model: nn.Module, plan: _Plan) -> None:
     names = [n for n, _ in model.named_modules() if n]
     for pattern in plan.exclude:
         if not any(fnmatchcase(n, pattern) for n in names):
             raise ConfigError(f"exclude pattern {pattern!r} matches no layer; {nearest(pattern, names)}")
+    lost = [p for p, _ in plan.config.layers if not any(fnmatchcase(n, p) for n in names or ["model"])]
+    if lost:
+        raise ConfigError("; ".join(f"layers: pattern {p!r} matches no layer; {nearest(p, names)}" for p in lost))
 
 
 def _check_ties(model: nn.Module, plan: _Plan) -> None:
@@ -159,11 +186,16 @@ def _leaf(module: nn.Module, name: str, plan: _Plan) -> nn.Module | None:
     own = list(module.parameters(recurse=False)) + list(module.buffers(recurse=False))
     if not own:
         return None
+    if any(is_lazy(p) for p in own):
+        raise ConversionError(
+            f"{name or 'the model itself'} ({kind.__name__}) has no weights before its first input; run the model "
+            "once, then convert it"
+        )
     why = "excluded" if _excluded(name, plan) else "digital layer"
     if isinstance(module, PlainLayer) and why != "excluded":
         why = f"digital: a subclass of {kind.__mro__[1].__name__}, whose forward may differ"
     if len(plan.chips) == 1:
-        plan.rows.append((name, kind.__name__, kind.__name__, why))
+        plan.rows.append((name or "model", kind.__name__, kind.__name__, why))
         return None
     if kind in COPIED or (isinstance(module, COPIED) and not list(module.children())):
         plan.rows.append((name, kind.__name__, f"{len(plan.chips)} copies", why))

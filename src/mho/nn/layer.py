@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,10 @@ UNUSED = 3
 
 def chip_ids(chips: int | Sequence[int]) -> tuple[int, ...]:
     """Return chip numbers: n means chips 0 to n - 1, a list names them; raise ConfigError for none or repeated ones."""
-    ids = tuple(range(chips)) if isinstance(chips, int) else tuple(int(c) for c in chips)
+    try:
+        ids = tuple(range(chips)) if isinstance(chips, int) else tuple(index(c) for c in chips)
+    except TypeError:  # no number, nor a list of whole numbers
+        ids = ()
     if not ids or min(ids) < 0 or len(set(ids)) != len(ids):
         raise ConfigError(
             f"chips is a number of at least 1, or a list of different chip numbers from 0, found {chips!r}; "
@@ -46,6 +50,8 @@ class AnalogLayer(nn.Module):
         chips: int | Sequence[int],
     ) -> None:  # fmt: skip
         super().__init__()
+        if min(shape) < 1:
+            raise ConfigError(f"an analog layer has at least 1 input and 1 output, found {shape[1]} and {shape[0]}")
         if name is None:
             name = f"unnamed-{int(torch.randint(2**62, ()))}"
         self.name, self.seed, self.chips, self.groups = name, seed, chip_ids(chips), groups

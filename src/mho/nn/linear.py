@@ -34,7 +34,7 @@ class AnalogLinear(AnalogLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the noisy product; raise ShapeError or NotFiniteError for inputs that do not fit."""
-        if x.shape[-1] != self.in_features:
+        if x.dim() == 0 or x.shape[-1] != self.in_features:
             raise ShapeError(
                 f"layer {self.name!r} takes inputs of {self.in_features} features, found shape {tuple(x.shape)}"
             )
