@@ -12,6 +12,7 @@ from torch.nn import functional as F
 import mho
 from mho import AnalogConfig, Mapping, Periphery
 from mho.devices import Leak, SoftBounds
+from mho.errors import NotFiniteError
 from mho.optim import AnalogSGD
 
 CONFIG = AnalogConfig(
@@ -152,6 +153,15 @@ def test_loading_wants_every_key_of_the_right_shape():
     missing, stray = other.load_state_dict({}, strict=False)
     assert "0.grids.0.tiles.0.clock" in missing
     assert not stray
+
+
+def test_loading_refuses_what_is_not_finite():
+    model = make()
+    held = {k: v.clone() for k, v in model.state_dict().items()}
+    held["4.grids.0.tiles.0.state"][0, 0, 0, 0] = float("nan")
+    with pytest.raises(NotFiniteError, match=r"4\.grids\.0\.tiles\.0\.state holds NaN"):
+        model.load_state_dict(held)
+    assert model[4].get_weights()[0].isfinite().all()
 
 
 def test_copies_in_the_middle_of_accumulation_hold_and_forget_what_was_kept():

@@ -73,6 +73,21 @@ def test_a_missing_model_is_named(folder: Path) -> None:
     refused(folder, str(folder / "checkpoint" / MODEL), "missing")
 
 
+def test_a_missing_checkpoint_does_not_begin_the_run_again(folder: Path) -> None:
+    shutil.rmtree(folder / "checkpoint")
+    before = lines(folder)
+    with pytest.raises(CheckpointError, match=r"missing, though metrics\.jsonl tells of 2 epochs"):
+        mho.train(small(epochs=3), resume=folder, progress=False)
+    assert lines(folder) == before
+
+
+def test_a_run_is_not_resumed_to_fewer_epochs(folder: Path) -> None:
+    before = (folder / "config.toml").read_text()
+    with pytest.raises(mho.errors.ConfigError, match=r"has done 2 epochs.*at least --epochs 2"):
+        mho.train(small(epochs=1), resume=folder, progress=False)
+    assert (folder / "config.toml").read_text() == before
+
+
 def test_a_missing_copy_of_the_state_is_made_again(folder: Path, original: Path) -> None:
     (folder / "checkpoint" / STATE).unlink()
     mho.train(small(epochs=3), resume=folder, progress=False)

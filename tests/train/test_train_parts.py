@@ -58,11 +58,14 @@ def test_a_network_of_ones_own(tmp_path: Path) -> None:
         "def tiny(shape, classes):\n"
         "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, classes))\n"
         "def wrong(shape, classes):\n    return 3\n"
+        "def fails(shape, classes):\n    return torch.nn.Linear('a', 2)\n"
     )
     assert make_network(f"{path}:tiny", (1, 8, 8), 10)(torch.rand(2, 1, 8, 8)).shape == (2, 10)
     for name, says in (
         (f"{path}:wrong", "returned int"),
         (f"{path}:absent", "no function absent"),
+        (f"{path}:tinny", "no function tinny.*did you mean 'tiny'"),
+        (f"{path}:fails", r"\(1, 8, 8\) and 10 classes raised TypeError"),
         (f"{tmp_path}/no.py:f", "no Python file"),
         ("fnc", "did you mean 'fcn'"),
     ):

@@ -12,7 +12,7 @@ import torch
 
 import mho
 from mho.config import LrSchedule, load
-from mho.errors import CheckpointError, ConfigError, NotFiniteError
+from mho.errors import CheckpointError, ConfigError, LawError, NotFiniteError
 from train.runs import bytes_of, lines, small, without_times
 
 
@@ -160,3 +160,24 @@ def test_the_room_itself_can_be_called() -> None:
     assert room.train is not room
     assert callable(mho.train)
     assert callable(room)
+
+
+def test_the_name_of_a_preset_is_no_configuration() -> None:
+    with pytest.raises(ConfigError, match=r"takes a RunConfig, found 'gokmen-2017'"):
+        mho.train("gokmen-2017", progress=False)  # type: ignore[arg-type]
+
+
+def test_a_law_that_no_kernel_can_hold_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "branches.py"
+    path.write_text(
+        "from mho.devices import Device, Spread, law\n"
+        "class Branches(Device):\n"
+        "    dw_min: Spread = Spread(0.1)\n"
+        "    def cells(self, draw):\n        return {'dw': draw(self.dw_min)}\n"
+        "    @law\n"
+        "    def pulse(w, up, xi, dw):\n        return w + (dw if up else -dw)\n"
+    )
+    config = small().with_(device=f"{path}:Branches")
+    with pytest.raises(LawError, match=r"branches\.py: Branches\.pulse, line 3 of the law.*where\(condition"):
+        mho.train(config, out=tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()

@@ -143,7 +143,13 @@ class Device(_Declared):
         steps = []
         for up in (True, False):
             extra = [np.full_like(zero, v) for v in self.state.values()]
-            new = type(self).pulse(zero, np.full(zero.shape, up), zero, *extra, *(cells[n] for n in names))
+            try:
+                new = type(self).pulse(zero, np.full(zero.shape, up), zero, *extra, *(cells[n] for n in names))
+            except Exception as error:  # a user's law may raise anything
+                raise LawError(
+                    f"{type(self).__name__}.pulse raised {type(error).__name__}: {error}; a law computes with "
+                    "arithmetic, comparisons and the functions of mho.devices (where, exp, minimum, maximum, ...)"
+                ) from error
             moved = new[0] if self.state else new
             steps.append(np.abs(np.broadcast_to(moved, zero.shape)).reshape(chips))
         size = (steps[0].astype(np.float64) + steps[1]) / 2

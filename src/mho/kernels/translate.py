@@ -12,6 +12,7 @@ import inspect
 import math
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -229,7 +230,7 @@ def _is_docstring(statement: ast.stmt) -> bool:
 
 
 def _parse(function: Callable[..., Any]) -> tuple[ast.FunctionDef, list[str], str]:
-    where = f"{function.__module__}.{function.__qualname__}"
+    where = f"{Path(function.__code__.co_filename).name}: {function.__qualname__}"
     try:
         text = textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError) as error:

@@ -219,6 +219,12 @@ class Tile(nn.Module):
         destination[prefix + "clock"] = torch.tensor([self.steps, *self.calls.values()])
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        for key, value in state_dict.items():
+            if key.startswith(prefix) and not bool(torch.isfinite(value).all()):
+                raise NotFiniteError(
+                    f"{key} holds NaN or infinity and was not loaded: devices have finite states; tile "
+                    f"{self.name!r} is as it was"
+                )
         clock = state_dict.pop(prefix + "clock", None)
         if clock is None:
             rest[2].append(prefix + "clock")

@@ -80,9 +80,18 @@ class RunFolder:
         self._sweep()
         found = read_checkpoint(self.checkpoint)
         if found is None:
-            self.lines = []
+            if lines := self._read_lines():
+                raise CheckpointError(
+                    f"{self.checkpoint} is missing, though metrics.jsonl tells of {len(lines)} epochs; {CURE}"
+                )
         else:
             state, tensors = found
+            if state["epoch"] > trainer.config.epochs:
+                raise ConfigError(
+                    f"the run in {self.path} has done {state['epoch']} epochs, and cannot be resumed to end at "
+                    f"{trainer.config.epochs}; give at least --epochs {state['epoch']}, or start a new run: "
+                    f"mho train {self.path / 'config.toml'} --epochs {trainer.config.epochs} --out NEW"
+                )
             load_tensors(trainer.model, tensors, self.checkpoint)
             trainer.epoch, trainer.step = state["epoch"], state["step"]
             self.lines = [line for line in self._read_lines() if line["epoch"] <= trainer.epoch]

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from mho.config import RunConfig
 from mho.data import Dataset
 from mho.errors import NotFiniteError
-from mho.nn import convert_to_analog, per_chip, set_backend, spread
+from mho.kernels.translate import law_source
+from mho.nn import AnalogLayer, convert_to_analog, per_chip, set_backend, spread
 from mho.optim import AnalogSGD
 from mho.train import tally
 from mho.train.networks import make_network
@@ -43,6 +44,8 @@ class Trainer:
             network, config.analog, chips=config.chip_ids, seed=config.seed, vary=config.vary, inplace=True
         )
         set_backend(self.model, config.backend)
+        for device in {type(m.config.device) for m in self.model.modules() if isinstance(m, AnalogLayer)}:
+            law_source(device.pulse, "law")  # a law that no kernel can hold is refused before anything is written
         self.optimizer = AnalogSGD(self.model.parameters(), lr=self.rate(0))
         self.order = Order(config, len(self.data.train_labels))
         self.epoch = self.step = 0

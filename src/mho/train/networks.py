@@ -28,7 +28,15 @@ def make_network(name: str, shape: Shape, classes: int, *, seed: int = 0) -> nn.
     low, high = make_key(seed, 0, "network", "init")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(high << 32 | low)
-        network = maker(shape, classes)
+        try:
+            network = maker(shape, classes)
+        except ConfigError:
+            raise
+        except Exception as error:  # a user's function may raise anything
+            raise ConfigError(
+                f"network {name!r} for images of shape {shape} and {classes} classes raised "
+                f"{type(error).__name__}: {error}"
+            ) from error
     if not isinstance(network, nn.Module):
         raise ConfigError(f"network {name!r} returned {type(network).__name__}; it must return a torch.nn.Module")
     return network
@@ -88,5 +96,8 @@ def _own(name: str) -> Callable[[Shape, int], nn.Module]:
         raise ConfigError(f"network {name!r}: running {path} raised {type(error).__name__}: {error}") from error
     maker = getattr(module, attribute, None)
     if not callable(maker):
-        raise ConfigError(f"network {name!r}: {path} has no function {attribute}(shape, classes)")
+        own = [n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module.__name__]
+        raise ConfigError(
+            f"network {name!r}: {path} has no function {attribute}(shape, classes); {nearest(attribute, own)}"
+        )
     return maker

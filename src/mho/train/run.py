@@ -16,6 +16,7 @@ from torch import nn
 
 from mho.config import RunConfig
 from mho.data import Dataset, load
+from mho.errors import ConfigError
 from mho.train.folder import RunFolder
 from mho.train.loop import Trainer
 from mho.train.progress import Silent, reporter
@@ -51,6 +52,11 @@ def train(
     Raises ConfigError for settings that cannot be, DataError, CheckpointError for a run directory that cannot
     be resumed, NotFiniteError when the run diverges; what was saved before is kept whole.
     """
+    if config is not None and not isinstance(config, RunConfig):
+        raise ConfigError(
+            f"mho.train takes a RunConfig, found {config!r}; give mho.RunConfig(preset=..., data=...) or "
+            "mho.config.load(FILE)"
+        )
     folder = None
     if resume is not None:
         folder = RunFolder(Path(resume))
