@@ -148,6 +148,34 @@ def test_a_device_that_does_not_move_at_zero_has_no_granularity():
         Still().granularity()
 
 
+def test_a_law_that_raises_is_named():
+    class Misspelt(Device):
+        dw_min: Spread = Spread(0.1)
+
+        def cells(self, draw):
+            return {"dw": draw(self.dw_min)}
+
+        @law
+        def pulse(w, up, xi, dw):
+            return w + sqroot(dw)  # noqa: F821
+
+    with pytest.raises(LawError, match=r"Misspelt\.pulse raised NameError: name 'sqroot'"):
+        Misspelt().granularity()
+
+
+def test_bounds_are_compared_chip_by_chip():
+    assert ConstantStep(w_min=[-1.0, 0.1], w_max=[0.05, 1.0]).w_max.mean == (0.05, 1.0)
+    with pytest.raises(ConfigError, match=r"w_min = 0\.1 is not below w_max = 0\.05"):
+        ConstantStep(w_min=[-1.0, 0.1], w_max=[1.0, 0.05])
+
+
+@pytest.mark.parametrize("device", [LinearStep, SoftBounds])
+@pytest.mark.parametrize("bounds", [(0.1, 0.6), (0.0, 0.6), (-0.6, 0.0), (-0.6, -0.1), (-0.6, [0.6, -0.1])])
+def test_steps_that_are_fractions_of_the_bounds_need_zero_between_them(device, bounds):
+    with pytest.raises(ConfigError, match="0 between them"):
+        device(w_min=bounds[0], w_max=bounds[1])
+
+
 @pytest.mark.parametrize(
     ("fields", "word"),
     [

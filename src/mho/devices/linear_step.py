@@ -7,7 +7,7 @@ from typing import Any
 from mho.devices.base import Array, Device, Draw, law
 from mho.devices.ops import maximum, minimum, where
 from mho.devices.spread import PerChip, Spread
-from mho.devices.steps import check_steps, step_sizes
+from mho.devices.steps import check_around_zero, check_steps, step_sizes
 
 
 class LinearStep(Device):
@@ -31,6 +31,7 @@ class LinearStep(Device):
     def check(self) -> None:
         """Raise ConfigError for impossible steps or bounds."""
         check_steps(self.dw_min, self.up_down, self.w_max, self.w_min, self.c2c)
+        check_around_zero(self.w_max, self.w_min)
 
     def cells(self, draw: Draw) -> dict[str, Array]:
         """Return step sizes, slopes (per unit of w) and bounds of every device."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 
@@ -48,10 +50,24 @@ def check_steps(dw_min: Spread, up_down: Spread, w_max: Spread, w_min: Spread, c
         raise ConfigError(
             f"c2c is the standard deviation of a step, relative to it, and cannot be negative, found {c2c}"
         )
-    for low in numbers(w_min.mean):
-        for high in numbers(w_max.mean):
-            if low >= high:
-                raise ConfigError(
-                    f"w_min = {low:g} is not below w_max = {high:g}: the bounds are the wrong way round; "
-                    "give w_min < w_max"
-                )
+    for low, high in _pairs(w_min, w_max):
+        if low >= high:
+            raise ConfigError(
+                f"w_min = {low:g} is not below w_max = {high:g}: the bounds are the wrong way round; give w_min < w_max"
+            )
+
+
+def check_around_zero(w_max: Spread, w_min: Spread) -> None:
+    """Raise ConfigError unless 0 lies between the bounds, for laws whose steps are fractions of them."""
+    for low, high in _pairs(w_min, w_max):
+        if not low < 0 < high:
+            raise ConfigError(
+                f"w_min = {low:g} and w_max = {high:g} do not have 0 between them, and the steps of this law are given "
+                "at w = 0 as fractions of the way to each; give w_min < 0 < w_max, or use ConstantStep"
+            )
+
+
+def _pairs(w_min: Spread, w_max: Spread) -> Iterator[tuple[float, float]]:
+    """Yield the bounds of every chip, or of all chips with all others where the lists differ in length."""
+    low, high = numbers(w_min.mean), numbers(w_max.mean)
+    return zip(low, high, strict=True) if len(low) == len(high) else product(low, high)
