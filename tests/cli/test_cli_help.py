@@ -69,3 +69,11 @@ def test_lists_are_one_line_a_row_with_a_source(
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert row in [r[0] for r in rows]
     assert all(len(r) == 3 and all(r) for r in rows)
+    assert "log_normal" not in "".join(r[1] for r in rows)  # what is off is left out
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mho", "--version"], capture_output=True, text=True, check=True, env=environment()
+    )
+    assert done.stdout.startswith("mho ")

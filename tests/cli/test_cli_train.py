@@ -111,9 +111,9 @@ def test_a_mistake_is_told_in_one_line(
 def test_all_wrong_settings_are_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     from mho.cli.app import run
 
-    assert run(["train", "--epochs", "-3", "--set", "nothing.of.it=1", "--seed", "-1"]) == 1
+    assert run(["train", "gokmen-2071", "--epochs", "-3", "--set", "nothing.of.it=1", "--seed", "-1"]) == 1
     said = capsys.readouterr().err
-    for name in ("epochs", "nothing.of.it", "seed"):
+    for name in ("did you mean 'gokmen-2017'", "epochs", "nothing.of.it", "seed"):
         assert name in said
 
 

@@ -115,6 +115,9 @@ def test_a_damaged_image_is_named(room: Path) -> None:
     bad.write_bytes(bad.read_bytes()[:40])
     with pytest.raises(DataError, match=r"train/bee/0002\.png .* found 40 bytes that cannot be"):
         load(tree)
+    bad.write_bytes(b"text")
+    with pytest.raises(DataError, match=r"0002\.png .* found 4 bytes that cannot be \(no image\)"):
+        load(tree)
 
 
 def test_an_image_of_another_size_is_named(room: Path) -> None:

@@ -32,6 +32,7 @@ ROOMS = (
     "sweep",
     "studies",
     "cli",
+    "__main__",
 )
 
 # Rooms that stand where their users need them but themselves need less than the order would allow.

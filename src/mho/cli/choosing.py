@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mho.config import RunConfig, load, override
+from mho.config.problems import Problems
 from mho.errors import ConfigError
 
 WITH_RESUME = ("epochs", "threads")
@@ -16,12 +17,25 @@ EPOCHS = {"digits": 40}
 
 def begun(start: str | None, changes: dict[str, Any], settings: list[str]) -> RunConfig:
     """Return the configuration of a new run; raise ConfigError with everything that is wrong."""
-    config = _start(start)
+    problems = Problems()
+    try:
+        config = _start(start)
+    except ConfigError as error:
+        if start is not None and _is_file(start):
+            raise
+        problems.add("", str(error))  # a preset; what is wrong beside it is told with it
+        config = RunConfig()
     named = {setting.partition("=")[0].strip() for setting in settings}
     if "epochs" not in named and (start is None or not _is_file(start)):
         epochs = EPOCHS.get(str(changes.get("data")))
         changes = {"epochs": epochs, **changes} if epochs else changes
-    return override(config, [*(f"{name}={_text(name, value)}" for name, value in changes.items()), *settings], "")
+    options = [f"{name}={_text(name, value)}" for name, value in changes.items()]
+    try:
+        config = override(config, [*options, *settings], "")
+    except ConfigError as error:
+        problems.take("", error)
+    problems.check()
+    return config
 
 
 def _start(start: str | None) -> RunConfig:

@@ -159,7 +159,7 @@ def _decode(names: list[str], readers: Readers, path: Path, tick: Callable[[], N
 
 
 def _pixels(raw: bytes, where: str) -> NDArray[np.uint8]:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(raw)) as image:
@@ -169,8 +169,9 @@ def _pixels(raw: bytes, where: str) -> NDArray[np.uint8]:
     except DataError:
         raise
     except (OSError, SyntaxError, ValueError, EOFError) as error:
+        why = "no image" if isinstance(error, UnidentifiedImageError) else error
         raise DataError(
             f"{where} was to be decoded as a PNG or JPEG image, found {len(raw)} bytes that cannot be "
-            f"({error}). Replace or remove the file."
+            f"({why}). Replace or remove the file."
         ) from error
     return pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
