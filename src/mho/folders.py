@@ -43,6 +43,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield part
         _rename(part, path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)  # a write to a full disk does not say to which file
+        raise
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from mho.config import RunConfig
 from mho.errors import ConfigError
+from mho.folders import replacing
 from mho.train.folder import finite, new_folder
 from mho.train.networks import make_network
 from mho.train.order import Order
@@ -142,3 +144,11 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 
 def test_versions_name_what_computes() -> None:
     assert versions()["torch"] == torch.__version__.split("+")[0] or "+" in versions()["torch"]
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as caught, replacing(tmp_path / "model") as temporary:
+        temporary.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")  # as write(2) raises it: without a name
+    assert caught.value.filename == str(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
