@@ -147,8 +147,12 @@ def test_versions_name_what_computes() -> None:
 
 
 def test_a_full_disk_is_told_with_the_file(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No space left") as caught, replacing(tmp_path / "model") as temporary:
-        temporary.write_text("half")
-        raise OSError(errno.ENOSPC, "No space left on device")  # as write(2) raises it: without a name
+    def fill() -> None:
+        with replacing(tmp_path / "model") as temporary:
+            temporary.write_text("half")
+            raise OSError(errno.ENOSPC, "No space left on device")  # as write(2) raises it: without a name
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        fill()
     assert caught.value.filename == str(tmp_path / "model")
     assert not list(tmp_path.iterdir())
