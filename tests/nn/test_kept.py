@@ -6,10 +6,12 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 
 import mho
 from mho.errors import MhoError
 from mho.optim import AnalogSGD
+from nn.networks import ideal
 
 
 def model() -> torch.nn.Module:
@@ -51,3 +53,18 @@ def test_torch_optimizer_alone_is_noticed() -> None:
 
     with pytest.warns(UserWarning, match="its devices never move; step with mho"):
         train()
+
+
+@pytest.mark.parametrize("layer", [nn.Linear(4, 3), nn.Conv1d(2, 3, 2)])
+def test_looking_at_gradients_keeps_nothing(layer: nn.Module) -> None:
+    """As in torch, where `autograd.grad` leaves `.grad` alone: a saliency map must not train the network."""
+    model = mho.convert_to_analog(layer, ideal())
+    x = torch.rand(2, *((4,) if isinstance(layer, nn.Linear) else (2, 4)), requires_grad=True)
+    (asked,) = torch.autograd.grad(model(x).sum(), x)
+    assert asked.abs().sum() > 0
+    model(x).sum().backward(inputs=[x])
+    torch.autograd.grad(model(x).sum(), [x, model.pulses])
+    assert model.pending == []
+    model(x).sum().backward(inputs=[model.pulses])
+    model(x).sum().backward()
+    assert len(model.pending) == 2

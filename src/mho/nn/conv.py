@@ -14,6 +14,7 @@ from mho.config import AnalogConfig
 from mho.errors import ConfigError, NotFiniteError, ShapeError
 from mho.mapping.patches import Patches, Window, locate
 from mho.nn.layer import AnalogLayer
+from mho.nn.parameter import accumulates
 from mho.update.apply import Prepared, apply_update_
 
 PATCH_ELEMENTS = 1 << 24
@@ -281,7 +282,6 @@ class _ConvProduct(torch.autograd.Function):
                 back = back.view(shape[0], *shape[2:], shape[1]).permute(0, 3, 1, 2)
             else:
                 back = back.view(shape)
-        if not ctx.needs_input_grad[1]:
-            return back, None, None
-        layer.keep(flat, d, ctx.located, ctx.last)
+        if accumulates(ctx):
+            layer.keep(flat, d, ctx.located, ctx.last)
         return back, torch.empty(0), None

@@ -11,6 +11,7 @@ from torch import Tensor
 from mho.config import AnalogConfig
 from mho.errors import NotFiniteError, ShapeError
 from mho.nn.layer import AnalogLayer
+from mho.nn.parameter import accumulates
 from mho.update.apply import Prepared
 
 
@@ -90,7 +91,6 @@ class _LinearProduct(torch.autograd.Function):
                 back = layer.grid_list[0].back(d, calls=ctx.calls)
             except NotFiniteError as error:
                 raise layer.refuse(error, "backward") from None
-        if not ctx.needs_input_grad[1]:
-            return back, None, None
-        layer.keep(x, d)
+        if accumulates(ctx):
+            layer.keep(x, d)
         return back, torch.empty(0), None

@@ -47,6 +47,19 @@ class AnalogParameter(torch.nn.Parameter):
         return f"AnalogParameter of {getattr(self.layer, 'name', 'no layer yet')}"
 
 
+def accumulates(ctx: Any) -> bool:
+    """Return whether a backward pass accumulates gradients of a product's pulses, its second input.
+
+    `torch.autograd.grad(loss, x)` and `backward(inputs=[x])` do not: they only look, and must move no device later.
+    """
+    if not ctx.needs_input_grad[1]:
+        return False
+    try:
+        return torch._C._will_engine_execute_node(ctx.next_functions[1][0])  # as torch.autograd.graph asks
+    except RuntimeError:  # autograd.grad of the pulses themselves
+        return False
+
+
 def _unlinked(requires_grad: bool, has_grad: bool) -> AnalogParameter:
     """Return a parameter whose layer is set later, by the layer's `__setstate__`."""
     made = AnalogParameter(None)
