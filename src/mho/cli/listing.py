@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import typer
-
-if TYPE_CHECKING:
-    from mho.devices import Device
 
 device_app = typer.Typer(
     no_args_is_help=True,
@@ -30,17 +26,10 @@ def presets() -> None:
 @device_app.command("list")
 def device_list() -> None:
     """List the published devices, each with its source."""
+    from mho.config.show import stated
     from mho.devices import catalogue
 
-    table("device", [(row.name, _stated(row.device), row.source) for row in catalogue.devices()])
-
-
-def _stated(device: Device) -> str:
-    """Return a device with its parameters, without those that are off."""
-    from mho.config.show import show
-
-    held = {name: getattr(device, name) for name in device.__dataclass_fields__}
-    return f"{type(device).__name__}({', '.join(f'{name}={show(value)}' for name, value in held.items() if value)})"
+    table("device", [(row.name, stated(row.device), row.source) for row in catalogue.devices()])
 
 
 def table(what: str, rows: Iterable[tuple[str, str, str]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from mho.devices import Spread
+from mho.devices import Device, Spread
 
 WIDTH = 100
 
@@ -24,6 +24,12 @@ def show(value: Any, indent: int = 0) -> str:
         return one_line
     space = " " * (indent + 4)
     return f"{name}(\n" + "".join(f"{space}{part},\n" for part in parts) + " " * indent + ")"
+
+
+def stated(device: Device) -> str:
+    """Return a device with its law and its parameters, those that are off left out."""
+    held = {f.name: getattr(device, f.name) for f in dataclasses.fields(device)}
+    return f"{type(device).__name__}({', '.join(f'{name}={show(v)}' for name, v in held.items() if v)})"
 
 
 def not_default(value: Any) -> list[tuple[str, Any]]:

@@ -28,14 +28,9 @@ def step_sizes(draw: Draw, dw_min: Spread, up_down: Spread) -> tuple[Array, Arra
     # Drawn around 0: a draw of the other sign than beta is as good as any, and must not be folded back.
     imbalance = draw(Spread(0.0, std=tuple(np.atleast_1d(std * slope)), name=up_down.name))
     size, b = draw(dw_min), beta.astype(np.float32).reshape(-1, 1, 1, 1) + imbalance
-    mean = np.asarray(draw_mean(dw_min), np.float32).reshape(-1, 1, 1, 1)
+    mean = np.asarray(numbers(dw_min.mean), np.float32).reshape(-1, 1, 1, 1)
     shift = mean * b
     return draw.folded(size + shift, "a_up"), draw.folded(size - shift, "a_down")
-
-
-def draw_mean(value: Spread) -> tuple[float, ...]:
-    """Return the mean over chips of a spread, as a tuple."""
-    return numbers(value.mean)
 
 
 def check_steps(dw_min: Spread, up_down: Spread, w_max: Spread, w_min: Spread, c2c: PerChip) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from statistics import fmean, stdev
 from typing import Any
 
 from mho.config import RunConfig
-from mho.config.show import show
-from mho.devices import Device
+from mho.config.show import stated
 from mho.periphery import Periphery
 from mho.studies.base import Reference, Study
 from mho.studies.outcome import Outcome
@@ -105,14 +103,8 @@ def _hardware(configs: Sequence[RunConfig]) -> list[str]:
     for side in ("forward", "backward"):
         texts = dict.fromkeys(_converters(getattr(a, side)) for a in analog)
         found += [f"{side.capitalize()} products of the analog cases: {' or '.join(texts)}."] if texts else []
-    devices = dict.fromkeys(_device(a.device) for a in analog)
+    devices = dict.fromkeys(stated(a.device) for a in analog)
     return [*found, *(f"Device of the analog cases: `{device}`." for device in devices)]
-
-
-def _device(device: Device) -> str:
-    """Return the law and its parameters, those that are off left out."""
-    held = {f.name: getattr(device, f.name) for f in fields(device)}
-    return f"{type(device).__name__}({', '.join(f'{n}={show(v)}' for n, v in held.items() if v)})"
 
 
 def _converters(side: Periphery) -> str:
