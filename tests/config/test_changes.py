@@ -85,7 +85,7 @@ def test_unknown_ambiguous_and_impossible_changes_are_all_reported() -> None:
     found = problems(error)
     assert "'dw_min'" in found["dw_mim"]
     assert found["scale"].endswith("write one out: forward.scale, backward.scale, mapping.scale")
-    assert "valid names: c2c, dw_min" in found["device.foo"]
+    assert "valid names: c2c, correlations" in found["device.foo"]
     assert "found 0" in found["update"]
     assert "'dac_bits'" in found["dac_bitz"]
     assert "one of array, digital, none, found 1" in found["mapping.bias"]

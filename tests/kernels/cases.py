@@ -67,7 +67,8 @@ def with_options(cells, *, seed=0, counts=False, frozen=False, write_noise=0.0, 
         total = torch.zeros(shape[0], *shape[2:])
         for k in range(shape[1]):
             total = total + cells.gains[k] * read[:, k]
-        cells.visible = total
+        cells.offset = torch.from_numpy(generator.uniform(-0.1, 0.1, total.shape).astype(np.float32))
+        cells.visible = total - cells.offset
     return cells
 
 

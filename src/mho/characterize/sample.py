@@ -36,7 +36,7 @@ class Sample:
             raise ConfigError(f"a sample needs at least one device and one chip, found {devices} and {len(chips)}")
         self.device, self.chips = device, chips
         self.count = 1 if mean else devices
-        draw = TileDraw(seed, chips, "characterize", (self.count, 1, 1))
+        draw = TileDraw(seed, chips, "characterize", (self.count, 1, 1), device.correlations)
         given = device.cells(MeanDraw(len(chips)) if mean else draw)
         self.cells = [self._array(given[name], name) for name in law_arguments(type(device))]
         self.state = np.zeros((len(chips), self.count))

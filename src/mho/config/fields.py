@@ -80,8 +80,11 @@ def convert(hint: Any, value: Any) -> Any:
         if isinstance(value, str) and value in typing.get_args(hint):
             return value
     elif origin is tuple:
+        parts = typing.get_args(hint)
         if isinstance(value, (list, tuple)):
-            return tuple(convert(typing.get_args(hint)[0], v) for v in value)
+            kinds = parts[:1] * len(value) if parts[-1] is ... else parts
+            if len(kinds) == len(value):
+                return tuple(convert(kind, v) for kind, v in zip(kinds, value, strict=True))
     elif hint is float:
         return _number(value)
     elif hint is int:
@@ -126,7 +129,9 @@ def describe(hint: Any) -> str:
     if typing.get_origin(hint) is Literal:
         return "one of " + ", ".join(typing.get_args(hint))
     if typing.get_origin(hint) is tuple:
-        item = typing.get_args(hint)[0]
+        item, *others = typing.get_args(hint)
+        if others != [...]:
+            return f"[{', '.join(describe(part) for part in (item, *others))}]"
         return LISTS.get(item, f"a list, each {describe(item)}")
     if hint in NAMES:
         return NAMES[hint]

@@ -46,7 +46,8 @@ class Reader:
         if isinstance(value, kind):
             return value
         if base is None:  # an optional part that is switched on
-            base = kind()
+            required = [f for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
+            base = MISSING if required else kind()
         if kind is Device:
             return self._device(value, path, base)
         if kind is Spread and not isinstance(value, Mapping):

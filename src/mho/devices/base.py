@@ -10,8 +10,10 @@ from typing import Any, ClassVar, Protocol, dataclass_transform
 
 import numpy as np
 
+from mho.devices.correlation import Correlations, correlated
 from mho.devices.spread import PerChip, Spread, numbers, per_chip, spread
 from mho.errors import ConfigError, LawError
+from mho.units import Window
 
 Array = Any
 """A float32 NumPy array that broadcasts to (chips, devices, rows, columns), or a number."""
@@ -94,13 +96,20 @@ class Device(_Declared):
     per chip), turns them into per-device arrays in `cells`, and gives its law `pulse`. See docs/how-to/own-device.
 
     Every device also has: `write_noise` (the apparent weight is w + write_noise granularity xi, redrawn only for
-    pulsed devices), `leak` and `faults`.
+    pulsed devices), `leak`, `diffusion` (standard deviation of a normal kick of every device at every update, in weight
+    units), `faults`, `correlations` between the d2d draws of two Spread fields, (name, name, coefficient) each,
+    `window` (what its weights are in siemens) and `shifted` (the range is stated around the symmetry point already, so
+    zero-shifting it again would be wrong).
     """
 
     state: ClassVar[Mapping[str, float]] = {}
     write_noise: PerChip = 0.0
     leak: Leak | None = None
+    diffusion: PerChip = 0.0
     faults: Faults | None = None
+    correlations: Correlations = ()
+    window: Window | None = None
+    shifted: bool = False
 
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):
@@ -109,10 +118,14 @@ class Device(_Declared):
                 object.__setattr__(self, f.name, value.named(f.name))
             elif _is_spread_field(f):
                 object.__setattr__(self, f.name, spread(value).named(f.name))
-            elif isinstance(value, (list, tuple, np.ndarray)) and f.name not in self._tables():
+            elif isinstance(value, (list, tuple, np.ndarray)) and f.name not in (*self._tables(), "correlations"):
                 object.__setattr__(self, f.name, per_chip(value))
-        if any(not 0 <= v < math.inf for v in numbers(self.write_noise)):
-            raise ConfigError(f"write_noise is a standard deviation and cannot be negative, found {self.write_noise}")
+        spreads = [f.name for f in dataclasses.fields(self) if isinstance(getattr(self, f.name), Spread)]
+        object.__setattr__(self, "correlations", correlated(self.correlations, spreads))
+        for name in ("write_noise", "diffusion"):
+            value = getattr(self, name)
+            if any(not 0 <= v < math.inf for v in numbers(value)):
+                raise ConfigError(f"{name} is a standard deviation and cannot be negative, found {value}")
         self.check()
 
     @classmethod

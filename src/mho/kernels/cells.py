@@ -21,6 +21,7 @@ class Cells:
     frozen: uint8, 1 where a device never moves, or None.
     apparent, write_noise: what is read when writing is noisy: state + write_noise xi; write_noise is (chips,).
     visible, gains: (chips, rows, columns) sum over devices of gain times device, kept when it is not `state` itself.
+    offset: (chips, rows, columns) what the reference devices take from `visible`, or None.
     """
 
     device: type[Device]
@@ -34,6 +35,7 @@ class Cells:
     write_noise: Tensor | None = None
     visible: Tensor | None = None
     gains: Tensor = field(default_factory=lambda: torch.ones(1))
+    offset: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,7 @@ def _set_pulses(a: Block, cells: Cells, samples: Samples) -> None:
         scratch=workspace("events", (16 * (room + 32) + columns + 64 + LANE_BYTES) * threads()).data_ptr(),
         counts=address(cells.counts), totals=cells.totals.data_ptr(), frozen=address(cells.frozen),
         apparent=address(cells.apparent) if noisy else 0, write_noise=address(cells.write_noise) if noisy else 0,
-        visible=address(cells.visible), gains=cells.gains.data_ptr(),
+        visible=address(cells.visible), gains=cells.gains.data_ptr(), offset=address(cells.offset),
     )  # fmt: skip
     tables = [cells.parameters[n] for n in law_arguments(cells.device)]
     tables += [cells.extra[n] for n in cells.device.state]

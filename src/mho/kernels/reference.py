@@ -162,4 +162,6 @@ def _write(cells: Cells, samples: Samples, chip: int, touched: np.ndarray) -> No
         total = np.zeros(read.shape[1:], np.float32)
         for gain, device in zip(cells.gains.numpy(), read, strict=True):
             total = total + gain * device
+        if cells.offset is not None:
+            total = total - cells.offset[chip].numpy()
         cells.visible[chip] = torch.from_numpy(total)

@@ -164,4 +164,6 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
         total = torch.zeros_like(cells.visible)
         for k in range(devices):
             total = total + cells.gains[k] * read[:, k]
+        if cells.offset is not None:
+            total = total - cells.offset
         cells.visible.copy_(total)

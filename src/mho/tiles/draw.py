@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from mho.devices.base import over_chips
+from mho.devices.correlation import Correlations, mixing
 from mho.devices.spread import Spread
 from mho.kernels.product import normals
 from mho.random import make_key
@@ -16,16 +17,30 @@ from mho.random import make_key
 class TileDraw:
     """Draws of one tile of shape (devices, rows, columns) on the chips of a run; see `mho.devices.Draw`.
 
-    `shares` holds, by name, the share of devices whose draw was negative and was folded back.
+    correlations: of the draws of two fields, as a device states them. `shares` holds, by name, the share of devices
+    whose draw was negative and was folded back.
     """
 
-    def __init__(self, seed: int, chips: tuple[int, ...], name: str, shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self, seed: int, chips: tuple[int, ...], name: str, shape: tuple[int, int, int], correlations: Correlations = ()
+    ) -> None:
         self.seed, self.chips, self.name, self.shape = seed, chips, name, shape
+        self.mixing = mixing(correlations)
         self.shares: dict[str, float] = {}
 
     def xi(self, purpose: str) -> np.ndarray:
         """Return standard normal draws (chips, devices, rows, columns) for a purpose."""
         return normals(self.keys(purpose), (len(self.chips), *self.shape)).numpy()
+
+    def _of_field(self, name: str) -> np.ndarray:
+        """Return the standard normal draws of a field, correlated with other fields' as the device states."""
+        parts = self.mixing.get(name)
+        if parts is None:
+            return self.xi(f"d2d {name}")
+        mixed = np.zeros((len(self.chips), *self.shape), np.float32)
+        for other, weight in parts:
+            mixed += np.float32(weight) * self.xi(f"d2d {other}")
+        return mixed
 
     def keys(self, purpose: str) -> torch.Tensor:
         """Return the key words (chips, 2) of a purpose, as int32 bit patterns."""
@@ -40,7 +55,7 @@ class TileDraw:
             if not s.varies:
                 out.append(over_chips(s.mean, len(self.chips), s.name))
                 continue
-            xi = self.xi(f"d2d {s.name}")
+            xi = self._of_field(s.name)
             if first is None:
                 first = xi
             elif correlation:

@@ -12,7 +12,7 @@ from mho.devices.base import Device, law_arguments, over_chips
 from mho.devices.spread import numbers
 from mho.errors import CheckpointError, ConfigError, NotFiniteError, ShapeError
 from mho.kernels.cells import PURPOSES, Cells
-from mho.kernels.product import leak_
+from mho.kernels.product import leak_, normals
 from mho.tiles.draw import TileDraw
 
 ROLES = ("forward", "backward", "evaluate")
@@ -25,7 +25,8 @@ class Tile(nn.Module):
     """`chips x devices x rows (outputs) x columns (inputs)` devices with their parameters, counters and draws.
 
     state: (chips, devices, rows, columns) conductances as normalised weights. The tile's weight is
-    `visible` = sum over devices of gain times (apparent) state, (chips, rows, columns).
+    `visible` = sum over devices of gain times (apparent state - reference), (chips, rows, columns); the reference
+    devices, (chips, devices, rows, columns), are 0 until `set_reference_`.
     Everything that differs between devices is a buffer, so `state_dict` holds the whole chip. Raises ShapeError for
     2^31 devices or more, ConfigError for a device whose `cells` do not fit its law or the chips.
     """
@@ -37,10 +38,13 @@ class Tile(nn.Module):
     frozen: Tensor | None
     fixed: Tensor  # with faults
     keep: Tensor  # with a leak, as `reset`
+    kick: Tensor | None
     reset: Tensor
     apparent: Tensor | None
     write_sigma: Tensor | None
     combined: Tensor | None
+    reference: Tensor | None
+    offset: Tensor | None  # what the references take from the visible weight
 
     def __init__(
         self,
@@ -59,7 +63,7 @@ class Tile(nn.Module):
         full = (len(chips), len(gains), rows, columns)
         if len(gains) * rows * columns >= CELLS:
             raise ShapeError(f"tile {name!r} has {full[1:]} devices a chip; a tile holds fewer than 2^31: split it")
-        draw = TileDraw(seed, chips, name, full[1:])
+        draw = TileDraw(seed, chips, name, full[1:], device.correlations)
         self.register_buffer("state", torch.zeros(full))
         self.register_buffer("gains", torch.tensor(gains))
         self.register_buffer("totals", torch.zeros(len(chips), dtype=torch.int64))
@@ -69,10 +73,15 @@ class Tile(nn.Module):
         for key, value in device.state.items():
             self.register_buffer(f"extra_{key}", torch.full(full, float(value)))
         self.register_buffer("counts", torch.zeros(full, dtype=torch.int32) if count_pulses else None)
+        self.register_buffer("reference", None)
+        self.register_buffer("offset", None, persistent=False)
+        kicks = over_chips(device.diffusion, len(chips), "diffusion")
+        self.register_buffer("kick", torch.from_numpy(kicks.copy()) if kicks.any() else None, persistent=False)
         self._prepare_reading(full)
         self.folded = draw.shares
         self.update_keys = torch.stack([draw.keys(p) for p in PURPOSES], dim=1).contiguous()
         self.role_keys = {role: draw.keys(f"product {role}") for role in ROLES}
+        self.rest_keys = draw.keys("diffusion")
         self.device_keys = [tuple(int(v) & 0xFFFFFFFF for v in pair) for pair in self.update_keys[:, 4]]
         self.backend = "auto"
         self.steps = 0
@@ -142,7 +151,7 @@ class Tile(nn.Module):
             cells = Cells(
                 type(self.device), self.state, {n: getattr(self, f"cell_{n}") for n in names}, self.totals,
                 {n: getattr(self, f"extra_{n}") for n in self.device.state}, self.counts, self.frozen,
-                self.apparent, self.write_sigma, self.combined, self.gains,
+                self.apparent, self.write_sigma, self.combined, self.gains, self.offset,
             )  # fmt: skip
             shown = self.apparent if self.apparent is not None else self.state
             held = (key, cells, shown[:, 0] if self.combined is None else self.combined)
@@ -162,8 +171,8 @@ class Tile(nn.Module):
     def write_(self, weights: Tensor) -> Tensor:
         """Set every device so that the tile shows `weights` (chips, rows, columns); return the clipped share per chip.
 
-        Ideal writing: all devices of a weight get the same state, clipped to their own bounds; frozen devices stay.
-        Raises NotFiniteError for NaN or infinity.
+        Ideal writing: all devices of a weight get the same state above their references, clipped to their own bounds;
+        frozen devices stay. Raises NotFiniteError for NaN or infinity.
         """
         if weights.shape != self.visible.shape:
             raise ShapeError(
@@ -172,6 +181,8 @@ class Tile(nn.Module):
         if not bool(torch.isfinite(weights).all()):
             raise NotFiniteError(f"weights for tile {self.name!r} hold NaN or infinity; no device was changed")
         target = (weights / float(self.gains.sum())).unsqueeze(1).expand_as(self.state).contiguous()
+        if self.reference is not None:
+            target += self.reference
         clipped = torch.zeros(len(self.chips))
         if (bounds := self.bounds()) is not None:
             limited = torch.minimum(torch.maximum(target, bounds[0]), bounds[1])
@@ -188,16 +199,52 @@ class Tile(nn.Module):
         if self.combined is not None:
             shown = self.apparent if self.apparent is not None else self.state
             self.combined.copy_((shown * self.gains.view(1, -1, 1, 1)).sum(1))
+            if self.offset is not None:
+                self.combined -= self.offset
+
+    def set_reference_(self, reference: Tensor) -> None:
+        """Read every device against a reference (chips, devices, rows, columns) from now on; no device is moved.
+
+        Raises ShapeError for another shape, NotFiniteError for NaN or infinity.
+        """
+        if reference.shape != self.state.shape:
+            raise ShapeError(
+                f"tile {self.name!r} has devices {tuple(self.state.shape)}, found references {tuple(reference.shape)}"
+            )
+        if not bool(torch.isfinite(reference).all()):
+            raise NotFiniteError(f"references for tile {self.name!r} hold NaN or infinity; nothing was changed")
+        self.reference = reference.to(self.state).clone()
+        self._refer()
+        written = self.apparent - self.state if self.apparent is not None else None
+        self.show_(written)
+
+    def _refer(self) -> None:
+        """Make room for the differential weights, and what the references take from them."""
+        if self.reference is None:
+            self.offset = None
+            return
+        self.offset = (self.reference * self.gains.view(1, -1, 1, 1)).sum(1)
+        if self.combined is None:
+            self.combined = torch.zeros_like(self.offset)
 
     def rest_(self) -> None:
-        """Let one update pass: devices with a leak decay towards their reset value; count the step."""
+        """Let one update pass: devices with a leak decay towards their reset value, diffusing ones get a random kick.
+
+        Frozen devices stay, and no device leaves its bounds. Counts the step.
+        """
         self.steps += 1
+        if not self.leaks and self.kick is None:
+            return
+        written = self.apparent - self.state if self.apparent is not None else None
         if self.leaks:
-            written = self.apparent - self.state if self.apparent is not None else None
             leak_(self.state, self.keep, self.reset)
-            if self.frozen is not None:
-                self.state.copy_(torch.where(self.frozen.bool(), self.fixed, self.state))
-            self.show_(written)
+        if self.kick is not None:
+            self.state += normals(self.rest_keys, tuple(self.state.shape), self.steps).to(self.kick.device) * self.kick
+            if (bounds := self.bounds()) is not None:
+                torch.minimum(torch.maximum(self.state, bounds[0]), bounds[1], out=self.state)
+        if self.frozen is not None:
+            self.state.copy_(torch.where(self.frozen.bool(), self.fixed, self.state))
+        self.show_(written)
 
     def next_call(self, role: str) -> int:
         """Return the number of the coming product of a role, and count it."""
@@ -225,6 +272,7 @@ class Tile(nn.Module):
                     f"{key} holds NaN or infinity and was not loaded: devices have finite states; tile "
                     f"{self.name!r} is as it was"
                 )
+        self._make_room(state_dict, prefix)
         clock = state_dict.pop(prefix + "clock", None)
         if clock is None:
             rest[2].append(prefix + "clock")
@@ -234,6 +282,15 @@ class Tile(nn.Module):
             self.steps, *calls = (int(v) for v in clock)
             self.calls = dict(zip(ROLES, calls, strict=True))
         super()._load_from_state_dict(state_dict, prefix, *rest)
+        self._refer()
+
+    def _make_room(self, state_dict: Any, prefix: str) -> None:
+        """Have references where the loaded tile has them, and only there."""
+        given = state_dict.get(prefix + "reference")
+        self.reference = None if given is None else torch.zeros_like(self.state)
+        self._refer()
+        if given is None and self.state.shape[1] == 1 and self.gains.tolist() == [1.0]:
+            self.combined = None
 
 
 def _per_device(values: Tensor) -> Tensor:
