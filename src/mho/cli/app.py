@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from mho.cli import study, training
-from mho.cli.listing import device_app, presets
+from mho.cli.device import device_app
+from mho.cli.listing import presets
 from mho.cli.reporting import report
 from mho.cli.stopped import Stopped
 from mho.errors import MhoError

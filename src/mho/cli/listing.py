@@ -1,16 +1,9 @@
-"""`mho presets` and `mho device list`: what there is, and where it was read."""
+"""`mho presets`, and the table of every list: what there is, and where it was read."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-
-import typer
-
-device_app = typer.Typer(
-    no_args_is_help=True,
-    help="Memory devices: what is built in, and where its numbers come from.",
-)
 
 
 def presets() -> None:
@@ -23,16 +16,7 @@ def presets() -> None:
     table("preset", [(row.name, row.description, row.source) for row in rows()])
 
 
-@device_app.command("list")
-def device_list() -> None:
-    """List the published devices, each with its source."""
-    from mho.config.show import stated
-    from mho.devices import catalogue
-
-    table("device", [(row.name, stated(row.device), row.source) for row in catalogue.devices()])
-
-
-def table(what: str, rows: Iterable[tuple[str, str, str]]) -> None:
+def table(what: str, rows: Iterable[tuple[str, str, str]], title: str = "") -> None:
     """Print names, descriptions and sources: a table on a terminal, tab-separated lines elsewhere."""
     if not sys.stdout.isatty():
         for row in rows:
@@ -41,7 +25,7 @@ def table(what: str, rows: Iterable[tuple[str, str, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(box=None, pad_edge=False, padding=(0, 3, 1, 0))
+    shown = Table(box=None, pad_edge=False, padding=(0, 3, 1, 0), title=title, title_justify="left")
     for heading in (what, "what it is", "source"):
         shown.add_column(heading, no_wrap=heading == what)
     for row in rows:

@@ -50,6 +50,16 @@ def law_named(name: str) -> type[Device]:
     return found
 
 
+def classes_in(path: Path) -> dict[str, type[Device]]:
+    """Return the device classes that a Python file itself defines, by name; this imports the user's code.
+
+    Raises ConfigError when the file cannot be read or run.
+    """
+    module = _file(path, str(path))
+    own = ((name, c) for name, c in vars(module).items() if getattr(c, "__module__", "") == module.__name__)
+    return {name: c for name, c in own if isinstance(c, type) and issubclass(c, Device)}
+
+
 def _module(where: str, name: str) -> ModuleType:
     try:
         return importlib.import_module(where)

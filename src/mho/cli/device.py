@@ -1,0 +1,33 @@
+"""`mho device`: what is built in, and what a device is like."""
+
+from __future__ import annotations
+
+import typer
+
+device_app = typer.Typer(
+    no_args_is_help=True,
+    help="Memory devices: what is built in, where its numbers come from, and what any device is like.",
+)
+
+
+@device_app.command("list")
+def device_list() -> None:
+    """List the published devices and the laws, each with its source.
+
+    Any of these names is a device: [cyan]mho device show ecram[/cyan],
+    [cyan]mho train --set device=soft-bounds[/cyan].
+    """
+    from mho.cli.listing import table
+    from mho.config.describe import first_line, reference
+    from mho.config.laws import laws
+    from mho.config.show import stated
+    from mho.devices import catalogue
+
+    rows = [(row.name, stated(row.device), row.source) for row in catalogue.devices()]
+    table("device", rows, "Published devices")
+    kinds = sorted(laws().items())
+    table(
+        "law",
+        [(name, f"Law: {first_line(kind)}", reference(kind)) for name, kind in kinds],
+        "Laws, for your own numbers",
+    )
