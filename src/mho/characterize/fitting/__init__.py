@@ -1,0 +1,1 @@
+"""Fit device laws to pulse measurements."""
