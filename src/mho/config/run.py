@@ -16,6 +16,7 @@ from mho.config.show import show
 from mho.config.values import MISSING, Reader, convert_fields
 from mho.devices.spread import PerChip, numbers
 from mho.errors import ConfigError, nearest
+from mho.update.shift_settings import ZeroShift
 
 NETWORKS = ("fcn", "lenet")
 DATA = ("mnist", "fashion-mnist", "digits", "cifar10")
@@ -59,6 +60,7 @@ class RunConfig:
     chips: how many, or a list of which ones ([7] is chip 7 alone). seed: 0 to 2^64 - 1.
     vary: what differs between chips besides their devices: "init" (weights), "order" (of the data).
     threads: of torch and of the kernels; None leaves torch's own choice. backend: of the kernels.
+    zero_shift: how devices are calibrated before training (`mho.zero_shift`), or None.
     Raises ConfigError, with everything that is wrong.
     """
 
@@ -75,6 +77,7 @@ class RunConfig:
     vary: tuple[Literal["init", "order"], ...] = ()
     threads: int | None = None
     backend: Literal["auto", "reference", "cpu", "gpu"] = "auto"
+    zero_shift: ZeroShift | None = None
     analog: AnalogConfig = field(default=cast(AnalogConfig, None))  # set below, so that readers need no None
 
     def __post_init__(self) -> None:
@@ -115,6 +118,9 @@ class RunConfig:
             yield "chips", wrong_chips
         elif len(numbers(self.lr)) not in (1, self.n_chips):
             yield "lr", bad_length(len(numbers(self.lr)), self.n_chips)
+        if self.zero_shift is not None and not wrong_chips:
+            for name, length in self.zero_shift.wrong_lengths(self.n_chips):
+                yield f"zero_shift.{name}", bad_length(length, self.n_chips)
         if not 0 <= self.seed < 2**64:
             yield "seed", f"must be from 0 to 2^64 - 1, found {self.seed}"
         if len(set(self.vary)) < len(self.vary):

@@ -25,10 +25,11 @@ from mho.folders import write_text
 from mho.mapping.settings import Mapping as Layout
 from mho.periphery.settings import Periphery
 from mho.update.settings import Update
+from mho.update.shift_settings import ZeroShift
 
 C = TypeVar("C", RunConfig, AnalogConfig)
 
-SECTIONS = (AnalogConfig, Device, Periphery, Update, Layout)
+SECTIONS = (AnalogConfig, Device, Periphery, Update, Layout, ZeroShift)
 
 
 def load(source: str | os.PathLike[str] | Mapping[str, Any], kind: type[C] = RunConfig) -> C:  # type: ignore[assignment]

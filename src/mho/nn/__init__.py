@@ -8,8 +8,10 @@ from mho.nn.digital import ChipDropout, PerChip
 from mho.nn.layer import AnalogLayer
 from mho.nn.linear import AnalogLinear
 from mho.nn.parameter import AnalogParameter
+from mho.nn.zero_shift import LayerShift, ShiftReport, zero_shift
 
 __all__ = [
     "AnalogConv1d", "AnalogConv2d", "AnalogConv3d", "AnalogLayer", "AnalogLinear", "AnalogParameter", "ChipDropout",
-    "PerChip", "chip_loss", "convert_to_analog", "convert_to_digital", "per_chip", "set_backend", "spread", "summary",
+    "LayerShift", "PerChip", "ShiftReport", "chip_loss", "convert_to_analog", "convert_to_digital", "per_chip",
+    "set_backend", "spread", "summary", "zero_shift",
 ]  # fmt: skip

@@ -94,6 +94,7 @@ class RunFolder:
                 )
             load_tensors(trainer.model, tensors, self.checkpoint)
             trainer.epoch, trainer.step = state["epoch"], state["step"]
+            trainer.shifted = state.get("zero_shift")
             self.lines = [line for line in self._read_lines() if line["epoch"] <= trainer.epoch]
             if not self.lines or self.lines[-1]["epoch"] < trainer.epoch:
                 # Killed between checkpoint and line: the checkpoint holds the line, without the time it took.
@@ -137,6 +138,7 @@ class RunFolder:
             "step": trainer.step,
             "optimizer": {"lr": line["lr"]},
             "metrics": metrics,
+            **({} if trainer.shifted is None else {"zero_shift": trainer.shifted}),
         }
         save_checkpoint(self.checkpoint, trainer.model, state)
         self.lines.append(line)

@@ -14,7 +14,8 @@ from mho.config import RunConfig
 from mho.data import Dataset
 from mho.errors import NotFiniteError
 from mho.kernels.translate import law_source
-from mho.nn import AnalogLayer, convert_to_analog, per_chip, set_backend, spread
+from mho.nn import AnalogLayer, convert_to_analog, per_chip, set_backend, spread, zero_shift
+from mho.nn.zero_shift import make_room
 from mho.optim import AnalogSGD
 from mho.train import tally
 from mho.train.networks import make_network
@@ -33,7 +34,7 @@ class Trainer:
     """A network on analog chips with its optimizer and data, between two epochs.
 
     The loss is the cross entropy summed over the batch (and over the chips, each of which learns as it would
-    alone). `epoch` and `step` count what is done.
+    alone). `epoch` and `step` count what is done; `shifted` is what zero-shifting said, None before it.
     """
 
     def __init__(self, config: RunConfig, data: Dataset) -> None:
@@ -46,9 +47,18 @@ class Trainer:
         set_backend(self.model, config.backend)
         for device in {type(m.config.device) for m in self.model.modules() if isinstance(m, AnalogLayer)}:
             law_source(device.pulse, "law")  # a law that no kernel can hold is refused before anything is written
+        self.shift = config.zero_shift if config.zero_shift is not None and config.zero_shift.shifts else None
+        if self.shift is not None:
+            make_room(self.model, self.shift)
+        self.shifted: dict[str, Any] | None = None
         self.optimizer = AnalogSGD(self.model.parameters(), lr=self.rate(0))
         self.order = Order(config, len(self.data.train_labels))
         self.epoch = self.step = 0
+
+    def zero_shift(self) -> None:
+        """Make the devices' symmetry points their zeros, as the configuration says: before the first epoch."""
+        if self.shift is not None:
+            self.shifted = zero_shift(self.model, **vars(self.shift)).as_dict()
 
     def rate(self, epoch: int) -> float | list[float]:
         """Return the learning rate of an epoch, one per chip where the configuration has a list."""

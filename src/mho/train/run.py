@@ -87,6 +87,9 @@ def _run(
             _warn_of_threads(folder.lines)
         folder.begin(config)
         lines = folder.lines
+    if trainer.shift is not None and trainer.shifted is None:
+        shown.phase("driving devices to their symmetry points")
+        trainer.zero_shift()
     setup = time.perf_counter() - start
     shown.begin(epochs=config.epochs, steps=trainer.order.steps, done=trainer.epoch)
     while trainer.epoch < config.epochs or not lines:

@@ -1,5 +1,6 @@
 """Updates: how samples change conductances."""
 
 from mho.update.settings import Update
+from mho.update.shift_settings import ZeroShift
 
-__all__ = ["Update"]
+__all__ = ["Update", "ZeroShift"]
