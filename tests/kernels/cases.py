@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from mho.devices.base import Device, law_arguments
+from mho.devices.table import Table
 from mho.kernels import cpu, reference
 from mho.kernels.cells import PURPOSES, Cells, Samples, Scheme
 from mho.random import make_key
@@ -39,6 +40,9 @@ def make_cells(device: Device, shape, *, seed=0, per_chip=(), **options) -> Cell
     arrays = device.cells(SpreadDraw(shape, seed))
     parameters = {}
     for name in law_arguments(type(device)):
+        if isinstance(arrays[name], Table):
+            parameters[name] = torch.from_numpy(arrays[name].over_chips(shape[0]).copy())
+            continue
         value = np.asarray(arrays[name], np.float32)
         if value.ndim == 0 or name in per_chip:
             value = np.broadcast_to(value.reshape(-1)[:1], shape[:1])

@@ -1,4 +1,4 @@
-"""Laws of the kernel tests beside the built-in ones: one with a further state, one with every function."""
+"""Laws of the kernel tests beside the built-in ones: with a further state, with every function, with tables."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import ClassVar
 
 from mho.devices import (
     Device,
+    Nodes,
     Spread,
+    Table,
     absolute,
     exp,
     floor,
+    interpolate,
     law,
     log,
     maximum,
@@ -62,3 +65,34 @@ class Everything(Device):
         keep = (room > 0.001) & ~((w > 5.0) | (w < -5.0))
         step = where(keep, dw * curve, 0.0) * (1.0 + c2c * xi)
         return minimum(maximum(w + where(up, step, -step), -top), top)
+
+
+class Tabled(Device):
+    """Steps from two tables of different length, whose positions leave them on both sides; arithmetic only."""
+
+    sizes: Nodes = (0.01, 0.03, 0.02, 0.0, 0.015)
+    noise: Nodes = (0.4,)
+    scale: Spread = Spread(1.0, d2d=0.3)
+
+    def cells(self, draw):
+        return {"sizes": Table(self.sizes), "scale": draw(self.scale), "noise": Table(self.noise)}
+
+    @law
+    def pulse(w, up, xi, scale, noise, sizes):
+        step = interpolate(sizes, (w + 0.1) * 20.0) * (scale + interpolate(noise, xi) * xi)
+        return minimum(maximum(w + where(up, step, -step), -1.0), 1.0)
+
+
+class TabledCurve(Device):
+    """A costly law that reads a table, with a further state."""
+
+    state: ClassVar[Mapping[str, float]] = {"worn": 0.0}
+    sizes: Nodes = (0.01, 0.03, 0.02)
+
+    def cells(self, draw):
+        return {"sizes": Table(self.sizes), "top": 1.0}
+
+    @law
+    def pulse(w, up, xi, worn, sizes, top):
+        step = interpolate(sizes, 2.0 - worn) * exp(-w * w) * (1.0 + 0.3 * xi)
+        return minimum(maximum(w + where(up, step, -step), -top), top), worn + 0.125

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.cases import arrays, check_equal, make_cells, make_samples, updated
-from kernels.laws import Everything, Tiring
-from mho.devices import ConstantStep, LinearStep, SoftBounds
+from kernels.laws import Everything, Tabled, TabledCurve, Tiring
+from mho.devices import ConstantStep, LinearStep, PiecewiseStep, SoftBounds, TabularStep
 from mho.kernels import cpu, reference
 from mho.kernels.cells import Scheme
 
@@ -65,7 +65,17 @@ def test_a_law_with_extra_state_equals_bit_for_bit(shape, batch, scheme, options
     check_equal(updated(cells, samples, scheme), updated(cells, samples, scheme, reference))
 
 
-@pytest.mark.parametrize("device", [ConstantStep(dw_min=0.01), LinearStep(dw_min=0.01, gamma_up=0.4, gamma_down=0.6)])
+BUILT_IN = [
+    ConstantStep(dw_min=0.01),
+    LinearStep(dw_min=0.01, gamma_up=0.4, gamma_down=0.6),
+    PiecewiseStep(dw_min=0.01, nodes_up=[[2, 1, 0.5], [1, 1, 1]], nodes_down=[1, 1, 2]),
+    TabularStep(up_mean=(0.02, 0.01), down_mean=(0.01, 0.03), up_std=(0.004, 0.004), down_std=(0.01, 0.0)),
+    Tabled(),
+    Tabled(sizes=[[0.01, 0.02], [0.03, 0.01]], noise=[[0.3], [0.1]]),
+]
+
+
+@pytest.mark.parametrize("device", BUILT_IN)
 @pytest.mark.parametrize("seed", range(4))
 def test_built_in_laws_equal_bit_for_bit(device, seed):
     cells = make_cells(device, (2, 2, 9, 11), seed=seed, counts=True)
@@ -76,9 +86,10 @@ def test_built_in_laws_equal_bit_for_bit(device, seed):
     assert after.totals.min() > 100
 
 
+@pytest.mark.parametrize("device", [Everything(), TabledCurve(), TabledCurve(sizes=[[0.01], [0.02]])])
 @pytest.mark.parametrize("seed", range(3))
-def test_transcendental_laws_equal_to_rounding(seed):
-    cells = make_cells(Everything(), (2, 1, 8, 9), seed=seed, counts=True)
+def test_transcendental_laws_equal_to_rounding(device, seed):
+    cells = make_cells(device, (2, 1, 8, 9), seed=seed, counts=True)
     samples = make_samples(2, 5, 8, 9, seed=seed, gain=50.0)
     check_equal(updated(cells, samples, Scheme()), updated(cells, samples, Scheme(), reference), atol=2e-6)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kernels.laws import Everything, Tiring
-from mho.devices import ConstantStep, LinearStep, SoftBounds
+from kernels.laws import Everything, Tabled, TabledCurve, Tiring
+from mho.devices import ConstantStep, LinearStep, PiecewiseStep, SoftBounds, TabularStep
 from mho.devices.base import law_arguments
 from mho.errors import MhoError
 from mho.kernels import triton
@@ -22,7 +22,10 @@ installed = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reaso
 
 @installed
 @pytest.mark.parametrize("capability", [80, 90])
-@pytest.mark.parametrize("device", [ConstantStep, LinearStep, SoftBounds, Tiring, Everything])
+@pytest.mark.parametrize(
+    "device",
+    [ConstantStep, LinearStep, PiecewiseStep, SoftBounds, TabularStep, Tiring, Everything, Tabled, TabledCurve],
+)
 def test_laws_compile_for_a_gpu(device, capability):
     per_cell = tuple(name != "c2c" for name in law_arguments(device))
     text = triton.assembly(device, per_cell, capability)
@@ -46,7 +49,7 @@ def test_interpreted_kernels_equal_the_reference():
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("equal") == 6
+    assert done.stdout.count("equal") == 9
 
 
 def test_without_triton_the_message_says_what_to_do(monkeypatch):

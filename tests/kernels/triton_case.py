@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.cases import check_equal, make_cells, make_samples, updated
-from kernels.laws import Everything, Tiring
+from kernels.laws import Everything, Tabled, TabledCurve, Tiring
 from mho.devices import ConstantStep, LinearStep, SoftBounds
 from mho.kernels import reference, triton
 from mho.kernels.cells import Scheme
@@ -18,6 +18,9 @@ CASES = [
     (LinearStep(dw_min=0.01, gamma_up=0.4, gamma_down=0.6), (1, 1, 3, 4), Scheme(bl=4), {}, 1),
     (Tiring(), (1, 2, 3, 4), Scheme(bl=4), {"counts": True}, 1),
     (Everything(), (1, 1, 3, 4), Scheme(bl=4), {"counts": True}, 1),
+    (Tabled(), (1, 1, 3, 4), Scheme(bl=4), {"counts": True}, 1),
+    (Tabled(sizes=[[0.01, 0.02], [0.03, 0.01]], noise=[[0.3], [0.1]]), (2, 1, 3, 4), Scheme(bl=4), {}, 1),
+    (TabledCurve(), (1, 1, 3, 4), Scheme(bl=4), {"counts": True}, 1),
 ]
 
 
@@ -41,7 +44,11 @@ def main() -> None:
                     np.testing.assert_array_equal(bits.astype(bool), train)
         after = updated(cells, samples, scheme, triton)
         assert after.totals.min() > 0
-        check_equal(after, updated(cells, samples, scheme, reference), atol=2e-6 if device == Everything() else 0)
+        check_equal(
+            after,
+            updated(cells, samples, scheme, reference),
+            atol=2e-6 if isinstance(device, Everything | TabledCurve) else 0,
+        )
         print(type(device).__name__, "equal", flush=True)
 
 

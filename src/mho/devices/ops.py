@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from mho.errors import LawError
+
 
 def _tensor_in(*values: Any) -> Any:
     """Return torch if any of the values is a tensor, else None; never imports torch by itself."""
@@ -91,4 +93,33 @@ def floor(x: Any) -> Any:
     return torch.floor(x) if torch else np.floor(x)
 
 
-OPS = ("where", "minimum", "maximum", "exp", "log", "sqrt", "absolute", "power", "tanh", "floor")
+def interpolate(table: Any, position: Any) -> Any:
+    """Return the value of a table at a real position, on the straight line between the two nodes beside it.
+
+    table: (nodes,), or (chips, nodes) with a position (chips, ...). A position is held between 0, the first node, and
+    nodes - 1, the last. Raises LawError for a table of another shape.
+    """
+    if np.ndim(table) not in (1, 2):
+        raise LawError(
+            f"interpolate reads a table (nodes,) or (chips, nodes), found the shape {np.shape(table)}; return "
+            "Table(values) from cells() under the name that the law takes"
+        )
+    if torch := _tensor_in(table, position):
+        table, position = _as_tensors(torch, table, position)
+        last = table.shape[-1] - 1
+        inside = position.clamp(0, last)
+        whole = torch.where(inside > 0, inside, 0).detach().floor()
+        low, chips = whole.long(), torch.arange(table.shape[0], device=table.device)
+        high = (low + 1).clamp(max=last)
+    else:
+        table, last = np.asarray(table), np.shape(table)[-1] - 1
+        inside = np.minimum(np.maximum(position, 0), last)
+        whole = np.floor(np.where(inside > 0, inside, 0)).astype(inside.dtype)
+        low, chips = whole.astype(np.int64), np.arange(table.shape[0])
+        high = np.minimum(low + 1, last)
+    at = (chips.reshape(-1, *(1,) * (low.ndim - 1)),) if table.ndim == 2 else ()
+    start = table[(*at, low)]
+    return start + (inside - whole) * (table[(*at, high)] - start)
+
+
+OPS = ("where", "minimum", "maximum", "exp", "log", "sqrt", "absolute", "power", "tanh", "floor", "interpolate")

@@ -14,10 +14,10 @@ from pathlib import Path
 from types import ModuleType
 
 from mho.devices.base import Device, law_arguments
-from mho.errors import MhoError
+from mho.errors import LawError, MhoError
 from mho.folders import cache_folder, write_text
 from mho.kernels.arguments import numbered, template
-from mho.kernels.translate import law_source
+from mho.kernels.translate import law_source, law_tables
 from mho.random import shared_source
 
 
@@ -97,44 +97,74 @@ LANES = 256
 LANE_BYTES = 40 * 4 * LANES
 """Room of a thread's lanes: state, direction, draw, the law's arrays and states, and its results, 40 at most."""
 
+TABLES = 24
+"""Arrays of a law that a kernel's argument block has room for: `table_0` to `table_23` in the template."""
+
 _COSTLY = re.compile(r"\b(exp|log|power|tanh|sqrt|divide)\(")
 
 
 def pulse_source(device: type[Device], per_cell: tuple[bool, ...]) -> str:
     """Return the source of the pulse kernel of a law; `per_cell` says which of its arrays differ by cell."""
-    names, states = law_arguments(device), tuple(device.state)
-    bind = [f"p_{n} = floats(a.table_{i}, big)" for i, n in enumerate(names)]
-    bind += [f"s_{n} = floats(a.table_{len(names) + i}, big)" for i, n in enumerate(states)]
+    bind, sources = law_bindings(device, per_cell)
     law = law_source(device.pulse, "law_pulse")
     make = _lanes if _COSTLY.search(law) else _one_by_one
-    events = textwrap.indent(make(dict(zip(names, per_cell, strict=True)), states), " " * 28)
+    events = textwrap.indent(make(sources, tuple(device.state)), " " * 28)
     body = numbered(template("pulse").replace("$bind", _indent(bind, 4)).replace("$events", events))
     sizes = f"LANES = {LANES}\nLANE_BYTES = {LANE_BYTES}\n"
-    return "\n\n".join([template("prelude") + _shared(), template("primitives"), sizes, law, body])
+    return "\n\n".join([law_prelude(device), sizes, body])
 
 
-def _one_by_one(per_cell: dict[str, bool], states: tuple[str, ...]) -> str:
-    taken = [f"p_{n}[i]" if cell else f"p_{n}[u64(c)]" for n, cell in per_cell.items()]
+def law_prelude(device: type[Device]) -> str:
+    """Return what stands above a kernel that steps devices: primitives, and the law as `law_pulse`."""
+    law = law_source(device.pulse, "law_pulse")
+    return "\n\n".join([template("prelude") + _shared(), template("primitives"), law])
+
+
+def law_bindings(device: type[Device], per_cell: tuple[bool, ...]) -> tuple[list[str], dict[str, str]]:
+    """Return the lines that bind a law's arrays in a kernel, and where cell i finds each argument of the law.
+
+    Raises LawError for more arrays than a kernel has room for.
+    """
+    names, states, tables = law_arguments(device), tuple(device.state), law_tables(device)
+    given = [f"p_{n} = floats(a.table_$, big)" for n in names] + [f"s_{n} = floats(a.table_$, big)" for n in states]
+    given += [f"n_{n} = a.table_$" for n in tables]
+    if len(given) > TABLES:
+        raise LawError(
+            f"{device.__name__}.pulse takes {len(names)} arguments, {len(states)} states and {len(tables)} tables; a "
+            f"kernel has room for {TABLES} in all, tables counted twice. Combine some in cells()"
+        )
+    bind = [line.replace("$", str(i)) for i, line in enumerate(given)]
+    return bind, {n: _source(n, cell, n in tables) for n, cell in zip(names, per_cell, strict=True)}
+
+
+def _source(name: str, per_cell: bool, table: bool) -> str:
+    """Return where the kernel of a law finds one of its arguments."""
+    if table:
+        return f"p_{name}, c * n_{name}, n_{name} - 1"
+    return f"p_{name}[i]" if per_cell else f"p_{name}[u64(c)]"
+
+
+def _one_by_one(sources: dict[str, str], states: tuple[str, ...]) -> str:
+    taken = list(sources.values())
     call = f"law_pulse({', '.join(['state[i]', 'up', 'xi[u64(e)]', *(f's_{n}[i]' for n in states), *taken])})"
     results = ["new_w", *(f"new_{n}" for n in states)]
     apply = [f"{', '.join(results)} = {call}", "state[i] = f32(new_w)", *(f"s_{n}[i] = f32(new_{n})" for n in states)]
     return template("apply_one").replace("$apply", _indent(apply, 4))
 
 
-def _lanes(per_cell: dict[str, bool], states: tuple[str, ...]) -> str:
+def _lanes(sources: dict[str, str], states: tuple[str, ...]) -> str:
     """Return the apply loop of a costly law: lane 0 state, 1 direction, 2 draw, then states, arrays and results."""
-    sources = [f"s_{n}" for n in states] + [f"p_{n}" for n, cell in per_cell.items() if cell]
-    lane = {n: f"lane[u64({3 + k} * LANES + j)]" for k, n in enumerate(sources)}
-    out = [f"lane[u64({3 + len(sources) + k} * LANES + j)]" for k in range(1 + len(states))]
-    taken = [lane[f"s_{n}"] for n in states]
-    taken += [lane[f"p_{n}"] if cell else f"p_{n}[u64(c)]" for n, cell in per_cell.items()]
+    gathered = [f"s_{n}[i]" for n in states] + [s for s in sources.values() if s.endswith("[i]")]
+    lane = {s: f"lane[u64({3 + k} * LANES + j)]" for k, s in enumerate(gathered)}
+    out = [f"lane[u64({3 + len(gathered) + k} * LANES + j)]" for k in range(1 + len(states))]
+    taken = [lane[f"s_{n}[i]"] for n in states] + [lane.get(s, s) for s in sources.values()]
     results = ["new_w", *(f"new_{n}" for n in states)]
     step = [f"{', '.join(results)} = law_pulse({', '.join(['w', 'up', 'z', *taken])})"]
     step += [f"{place} = f32({result})" for place, result in zip(out, results, strict=True)]
     scatter = [
         f"{array}[i] = {place}" for array, place in zip(["state", *(f"s_{n}" for n in states)], out, strict=True)
     ]
-    text = template("apply_lanes").replace("$gather", _indent([f"{lane[n]} = {n}[i]" for n in sources], 12))
+    text = template("apply_lanes").replace("$gather", _indent([f"{lane[s]} = {s}" for s in gathered], 12))
     return text.replace("$step", _indent(step, 12)).replace("$scatter", _indent(scatter, 12))
 
 

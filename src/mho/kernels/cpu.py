@@ -165,7 +165,12 @@ def _set_pulses(a: Block, cells: Cells, samples: Samples) -> None:
         apparent=address(cells.apparent) if noisy else 0, write_noise=address(cells.write_noise) if noisy else 0,
         visible=address(cells.visible), gains=cells.gains.data_ptr(), offset=address(cells.offset),
     )  # fmt: skip
-    tables = [cells.parameters[n] for n in law_arguments(cells.device)]
-    tables += [cells.extra[n] for n in cells.device.state]
-    for i, table in enumerate(tables):
-        a.words[a.places["table_0"] + i] = table.data_ptr()
+    for i, word in enumerate(law_words(cells)):
+        a.words[a.places["table_0"] + i] = word
+
+
+def law_words(cells: Cells) -> list[int]:
+    """Return where a law's arrays and states are, then the lengths of its tables, in the order of their bindings."""
+    arrays = [cells.parameters[n] for n in law_arguments(cells.device)]
+    arrays += [cells.extra[n] for n in cells.device.state]
+    return [array.data_ptr() for array in arrays] + [array.shape[1] for array in arrays if array.dim() == 2]

@@ -122,6 +122,59 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
         _write(cells, samples, chip, touched)
 
 
+def mean_update_(cells: Cells, samples: Samples, noisy: Tensor, device_of: Tensor | None) -> None:
+    """Move the devices of a tile without granularity: by the law's mean step times n = gain abs(x d) pulses, in place.
+
+    In m = ceil(n) equal parts, so that none exceeds a pulse: w <- w + (step at xi = 0) n/m, and where the noise of a
+    chip is on (`noisy`, (chips,) uint8) + sqrt(n/m) (step at xi - step at 0), whose variance is that of n pulses.
+    Further states go the same share of their way. No pulses are counted; n is at most 65,536 a sample.
+    """
+    chips, devices = cells.state.shape[:2]
+    for chip in range(chips):
+        touched = np.zeros(cells.state.shape[1:], bool)
+        for vector in range(samples.x.shape[1]):
+            x, d = samples.x[chip, vector].numpy(), samples.d[chip, vector].numpy()
+            x = np.append(x, np.float32(1.0)) if samples.bias else x
+            pulses = np.minimum((samples.gain[chip].numpy() * np.abs(d))[:, None] * np.abs(x), np.float32(65_536.0))
+            chosen = range(devices) if device_of is None else [int(device_of[chip, vector])]
+            number = np.zeros(touched.shape, np.float32)
+            for k in chosen:
+                number[k] = pulses
+            if cells.frozen is not None:
+                number[cells.frozen[chip].numpy() != 0] = 0.0
+            parts = np.ceil(number)
+            touched |= parts > 0
+            for part in range(int(parts.max(initial=0))):
+                _move_part(cells, samples, chip, vector, part, parts > part, number, parts, bool(noisy[chip]))
+        _write(cells, samples, chip, touched)
+
+
+def _move_part(
+    cells: Cells, samples: Samples, chip: int, vector: int, part: int, on: np.ndarray, number: np.ndarray,
+    parts: np.ndarray, noisy: bool,
+) -> None:  # fmt: skip
+    """Move the devices in `on` by one part of their pulses."""
+    arrays = [cells.state[chip].numpy(), *(cells.extra[name][chip].numpy() for name in cells.device.state)]
+    taken = [cells.parameters[name][chip].numpy() for name in law_arguments(cells.device)]
+    taken = [p[on] if p.ndim > 1 else p for p in taken]
+    old, share = [a[on] for a in arrays], number[on] / parts[on]
+    up = np.broadcast_to(_up(samples, chip, vector), on.shape)[on]
+
+    def law(xi: np.ndarray) -> list[np.ndarray]:
+        new = cells.device.pulse(old[0], up, xi, *old[1:], *taken)
+        return [np.asarray(v, np.float32) for v in (new if cells.device.state else [new])]
+
+    new = law(np.zeros_like(share))
+    for array, a, b in zip(arrays, old, new, strict=True):
+        array[on] = np.clip(a + share * (b - a), np.minimum(a, b), np.maximum(a, b))
+    if noisy:
+        key = key_of(samples, chip, "pulse")
+        wild = law(normal32(draws(key, np.flatnonzero(on), samples.first + vector, part, samples.step)))[0]
+        there = old[0] + share * (new[0] - old[0]) + np.sqrt(share) * (wild - new[0])
+        ends = np.stack([old[0], new[0], wild])
+        arrays[0][on] = np.clip(there, ends.min(0), ends.max(0))
+
+
 def _up(samples: Samples, chip: int, vector: int) -> np.ndarray:
     """Return whether a pulse of this sample on (row, column) is up."""
     x = np.signbit(samples.x[chip, vector].numpy())
@@ -142,7 +195,7 @@ def _pulse(cells: Cells, samples: Samples, chip: int, vector: int, slot: int, hi
     up = np.broadcast_to(_up(samples, chip, vector), moves.shape)[moves]
     extra = [cells.extra[name][chip].numpy() for name in cells.device.state]
     taken = [cells.parameters[name][chip].numpy() for name in law_arguments(cells.device)]
-    taken = [p[moves] if p.ndim else p for p in taken]
+    taken = [p[moves] if p.ndim > 1 else p for p in taken]  # a number of the chip, or its table, stays whole
     new = cells.device.pulse(state[moves], up, xi, *(e[moves] for e in extra), *taken)
     for array, value in zip([state, *extra], new if extra else [new], strict=True):
         array[moves] = np.asarray(value, np.float32)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from mho.devices import ops
+from mho.devices.base import Device, law_arguments
 from mho.errors import LawError
 
 _ALIASES: dict[Any, str] = {getattr(ops, name): name for name in ops.OPS}
@@ -54,6 +55,17 @@ def law_source(function: Callable[..., Any], name: str) -> str:
     return "\n\n".join(pieces.values())
 
 
+def law_tables(device: type[Device]) -> tuple[str, ...]:
+    """Return the names of the arguments of a device's law that are tables: those that `interpolate` reads.
+
+    A kernel function takes three arguments for each: the table, where the chip's first node is, and the number of the
+    last node. Raises LawError as `law_source` does.
+    """
+    translator = _Translator({device.pulse: "law"}, {})
+    translator.function(device.pulse)
+    return tuple(name for name in law_arguments(device) if name in translator.tables)
+
+
 class _Translator(ast.NodeTransformer):
     def __init__(self, names: dict[Callable[..., Any], str], pieces: dict[str, str]) -> None:
         self.names, self.pieces = names, pieces
@@ -68,6 +80,7 @@ class _Translator(ast.NodeTransformer):
             raise self.refused(definition, "a law takes plain arguments, by position and without defaults")
         self.arguments = {a.arg for a in given.args}
         self.local = set(self.arguments)
+        self.tables = self.find_tables(definition)
         body = [s for s in definition.body if not _is_docstring(s)]
         for statement in body[:-1]:
             if isinstance(statement, ast.Return):
@@ -76,8 +89,27 @@ class _Translator(ast.NodeTransformer):
         if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
             raise self.refused(definition, "a law ends with `return new_state`")
         code = "\n".join(ast.unparse(ast.fix_missing_locations(s)) for s in body)
-        name, arguments = self.names[function], ", ".join(_own(a.arg) for a in given.args)
+        name, arguments = self.names[function], ", ".join(self.parameter(a.arg) for a in given.args)
         self.pieces[name] = f"@compiled\ndef {name}({arguments}):\n{textwrap.indent(code, '    ')}\n"
+
+    def find_tables(self, definition: ast.FunctionDef) -> set[str]:
+        """Return the arguments that `interpolate` reads, which are nothing else."""
+        found: set[str] = set()
+        for call in ast.walk(definition):
+            if isinstance(call, ast.Call) and self.target(call.func) is ops.interpolate:
+                table = call.args[0] if call.args else None
+                if len(self.names) > 1 or not isinstance(table, ast.Name) or table.id not in self.arguments:
+                    raise self.refused(
+                        call, "a table is an argument of the law itself: interpolate(argument, position)"
+                    )
+                if table.id in [a.arg for a in definition.args.args[:3]]:
+                    raise self.refused(call, f"{table.id} is a number; a table comes after w, up and xi, from cells()")
+                found.add(table.id)
+        return found
+
+    def parameter(self, name: str) -> str:
+        """Return what a kernel function takes for an argument of the law."""
+        return ", ".join(_table_parts(name)) if name in self.tables else _own(name)
 
     def visit(self, node: ast.AST) -> Any:
         """Keep the line that is being read: operators have none of their own."""
@@ -153,6 +185,8 @@ class _Translator(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """Rename local names; replace a global number by its value."""
+        if node.id in self.tables:
+            raise self.refused(node, f"{node.id} is a table: it is only read, by interpolate({node.id}, position)")
         if node.id in self.local:
             return ast.Name(_own(node.id), node.ctx)
         return self.constant(node, self.lookup(node))
@@ -166,6 +200,8 @@ class _Translator(ast.NodeTransformer):
         if node.keywords:
             raise self.refused(node, "call functions by position")
         target = self.lookup(node.func)
+        if target is ops.interpolate:
+            return self.reading(node)
         arguments = [self.visit(a) for a in node.args]
         try:
             known = _ALIASES.get(target)
@@ -174,6 +210,13 @@ class _Translator(ast.NodeTransformer):
         if known is None:
             known = self.helper(node, target)
         return ast.Call(_load(known), arguments, [])
+
+    def reading(self, node: ast.Call) -> ast.AST:
+        """Translate `interpolate(table, position)`."""
+        if len(node.args) != 2:
+            raise self.refused(node, "interpolate takes a table and a position")
+        table: Any = node.args[0]
+        return ast.Call(_load("interpolate"), [*map(_load, _table_parts(table.id)), self.visit(node.args[1])], [])
 
     def helper(self, node: ast.AST, target: Any) -> str:
         """Translate a plain Python function that the law calls, and return its kernel name."""
@@ -191,6 +234,13 @@ class _Translator(ast.NodeTransformer):
         elif self.names[target] not in self.pieces:
             raise self.refused(node, f"{target.__name__} calls itself; a law has no loops")
         return self.names[target]
+
+    def target(self, node: ast.AST) -> Any:
+        """Return what is called, or None where that is no name of a function."""
+        try:
+            return self.lookup(node)
+        except LawError:
+            return None
 
     def lookup(self, node: ast.AST) -> Any:
         """Return the object that a global name or `module.name` stands for."""
@@ -215,6 +265,11 @@ class _Translator(ast.NodeTransformer):
 def _own(name: str) -> str:
     """Return the kernel's name of a law's own variable, which no primitive has."""
     return f"{name}_"
+
+
+def _table_parts(name: str) -> tuple[str, str, str]:
+    """Return the kernel's names of a table, of where its first node is and of the number of its last node."""
+    return _own(name), f"{name}__first", f"{name}__last"
 
 
 def _single(value: float) -> ast.AST:

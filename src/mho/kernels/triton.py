@@ -21,7 +21,7 @@ from mho.kernels.arguments import template
 from mho.kernels.build import compile_source
 from mho.kernels.cells import Cells, Samples, Scheme
 from mho.kernels.cpu import Rates
-from mho.kernels.translate import law_source
+from mho.kernels.translate import law_source, law_tables
 from mho.random import shared_source
 
 BLOCK = 256
@@ -42,21 +42,28 @@ def _lines(lines: list[str], by: int) -> str:
 
 def pulse_source(device: type[Device], per_cell: tuple[bool, ...]) -> str:
     """Return the source of the pulse kernel of a law; `per_cell` says which of its arrays differ by cell."""
-    names, states = law_arguments(device), tuple(device.state)
+    names, states, tables = law_arguments(device), tuple(device.state), law_tables(device)
     load = [f"s_{n} = tl.load(s_{n}_pointer + at, mask=inside, other=0.0)" for n in states]
     for name, cell in zip(names, per_cell, strict=True):
+        if name in tables:
+            continue
         where = "at, mask=inside, other=1.0" if cell else "chip"
         load.append(f"p_{name} = tl.load(p_{name}_pointer + {where})")
     results = ["w", *(f"s_{n}" for n in states)]
-    call = ", ".join(["w", "up", "xi", *(f"s_{n}" for n in states), *(f"p_{n}" for n in names)])
+    call = ", ".join(["w", "up", "xi", *(f"s_{n}" for n in states), *(_taken(n, n in tables) for n in names)])
     apply = [f"{', '.join('new_' + r for r in results)} = law_pulse({call})"]
     apply += [f"{r} = tl.where(hit & moves, f32(new_{r}), {r})" for r in results]
-    pointers = [f"s_{n}_pointer" for n in states] + [f"p_{n}_pointer" for n in names]
+    pointers = [f"s_{n}_pointer" for n in states] + [f"p_{n}_pointer" for n in names] + [f"n_{n}" for n in tables]
     body = template("triton_pulse").replace("$pointers", "".join(f"{p}, " for p in pointers).rstrip())
     body = body.replace("$load", _lines(load, 4)).replace("$apply", _lines(apply, 16))
     store = [f"tl.store(s_{n}_pointer + at, s_{n}, mask=inside)" for n in states]
     body = body.replace("$store", _lines(store, 4))
     return "\n\n\n".join([_prelude(), law_source(device.pulse, "law_pulse"), body])
+
+
+def _taken(name: str, table: bool) -> str:
+    """Return where the kernel of a law finds one of its arguments."""
+    return f"p_{name}_pointer, chip * n_{name}, n_{name} - 1" if table else f"p_{name}"
 
 
 @cache
@@ -94,7 +101,7 @@ def assembly(device: type[Device], per_cell: tuple[bool, ...], capability: int =
     words = {"x_words": "*i64", "d_words": "*i64", "totals": "*i64", "x_signs": "*i8", "d_signs": "*i8"}
     words |= {"frozen": "*u8"} | dict.fromkeys(("lengths", "keys", "device_of", "counts"), "*i32")
     words |= dict.fromkeys(("batch", "devices", "rows", "columns", "first", "step"), "i32")
-    words |= dict.fromkeys(flags, "constexpr")
+    words |= {f"n_{n}": "i32" for n in law_tables(device)} | dict.fromkeys(flags, "constexpr")
     signature = {name: words.get(name, "*fp32") for name in kernel.arg_names}
     source = ASTSource(kernel, signature, {(kernel.arg_names.index(k),): v for k, v in flags.items()})
     done = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=OPTIONS)
@@ -145,6 +152,7 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
     names = law_arguments(cells.device)
     tables = [cells.extra[n] for n in cells.device.state] + [cells.parameters[n] for n in names]
     per_cell = tuple(cells.parameters[n].dim() > 1 for n in names)
+    nodes = [table.shape[1] for table in tables if table.dim() == 2]
     noisy = cells.apparent is not None and cells.write_noise is not None
 
     def given(tensor: Tensor | None) -> Tensor:
@@ -155,7 +163,7 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
         cells.state, x_words, d_words, x_signs, samples.d.signbit().to(torch.int8), rates_.length,
         samples.keys.contiguous(), given(device_of), given(cells.frozen), given(cells.counts),
         given(cells.apparent), given(cells.write_noise), cells.totals, samples.x.shape[1], devices, rows,
-        columns, samples.first, samples.step, *tables,
+        columns, samples.first, samples.step, *tables, *nodes,
         ONE=int(device_of is not None), FROZEN=int(cells.frozen is not None),
         COUNTS=int(cells.counts is not None), NOISY=int(noisy), BLOCK=BLOCK, **OPTIONS,
     )  # fmt: skip
