@@ -14,6 +14,20 @@ class ConfigError(MhoError, ValueError):
     """A configuration has unknown keys or impossible values; all of them are listed at once."""
 
 
+class SettingsError(ConfigError):
+    """Several settings may be wrong: `problems` holds (dotted path, what is wrong) of each."""
+
+    def __init__(self, problems: Iterable[tuple[str, str]], source: str = "") -> None:
+        self.problems = tuple(problems)
+        lines = [f"{path}: {text}" if path else text for path, text in self.problems]
+        where = f"{source}: " if source else ""
+        if len(lines) == 1:
+            message = where + lines[0]
+        else:
+            message = f"{where}{len(lines)} settings are wrong\n" + "\n".join(f"  {line}" for line in lines)
+        super().__init__(message)
+
+
 class ShapeError(MhoError, ValueError):
     """A tensor's shape does not fit the layer or tile it was given to."""
 

@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-from mho.errors import ConfigError
-
-
-class SettingsError(ConfigError):
-    """Several settings may be wrong: `problems` holds (dotted path, what is wrong) of each."""
-
-    def __init__(self, problems: list[tuple[str, str]], source: str = "") -> None:
-        self.problems = tuple(problems)
-        lines = [f"{path}: {text}" if path else text for path, text in problems]
-        where = f"{source}: " if source else ""
-        if len(lines) == 1:
-            message = where + lines[0]
-        else:
-            message = f"{where}{len(lines)} settings are wrong\n" + "\n".join(f"  {line}" for line in lines)
-        super().__init__(message)
+from mho.errors import SettingsError
 
 
 class Problems:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, dataclass_transform
 
@@ -12,7 +12,8 @@ import numpy as np
 
 from mho.devices.correlation import Correlations, correlated
 from mho.devices.spread import PerChip, Spread, numbers, per_chip, spread
-from mho.errors import ConfigError, LawError
+from mho.devices.table import Nodes, Table, nodes
+from mho.errors import ConfigError, LawError, SettingsError
 from mho.units import Window
 
 Array = Any
@@ -112,29 +113,52 @@ class Device(_Declared):
     shifted: bool = False
 
     def __post_init__(self) -> None:
+        wrong: list[tuple[str, str]] = []
         for f in dataclasses.fields(self):
-            value = getattr(self, f.name)
-            if isinstance(value, Spread):
-                object.__setattr__(self, f.name, value.named(f.name))
-            elif _is_spread_field(f):
-                object.__setattr__(self, f.name, spread(value).named(f.name))
-            elif isinstance(value, (list, tuple, np.ndarray)) and f.name not in (*self._tables(), "correlations"):
-                object.__setattr__(self, f.name, per_chip(value))
-        spreads = [f.name for f in dataclasses.fields(self) if isinstance(getattr(self, f.name), Spread)]
-        object.__setattr__(self, "correlations", correlated(self.correlations, spreads))
-        for name in ("write_noise", "diffusion"):
-            value = getattr(self, name)
-            if any(not 0 <= v < math.inf for v in numbers(value)):
-                raise ConfigError(f"{name} is a standard deviation and cannot be negative, found {value}")
-        self.check()
+            try:
+                object.__setattr__(self, f.name, self._read(f))
+            except ConfigError as error:
+                wrong.append((f.name, str(error)))
+        if not wrong:
+            for name in ("write_noise", "diffusion"):
+                value = getattr(self, name)
+                if any(not 0 <= v < math.inf for v in numbers(value)):
+                    wrong.append((name, f"a standard deviation cannot be negative or infinite, found {value}"))
+            wrong += self.check() or ()
+        if wrong:
+            raise SettingsError(wrong)
+
+    def _read(self, f: dataclasses.Field[Any]) -> Any:
+        """Return a field's value in its own type, with its name where it is a spread."""
+        value = getattr(self, f.name)
+        if isinstance(value, Spread) or _is_spread_field(f):
+            return spread(value).named(f.name)
+        if f.name in self._tables():
+            return nodes(value)
+        if f.name == "correlations":
+            others = dataclasses.fields(self)
+            spreads = [g.name for g in others if _is_spread_field(g) or isinstance(getattr(self, g.name), Spread)]
+            return correlated(value, spreads)
+        return per_chip(value) if isinstance(value, (list, tuple, np.ndarray)) else value
 
     @classmethod
     def _tables(cls) -> tuple[str, ...]:
-        """Return the names of fields whose lists are tables, not values over chips."""
+        """Return the names of fields whose lists are tables, not values over chips: those annotated `Nodes`."""
+        return tuple(f.name for f in dataclasses.fields(cls) if f.type == Nodes or f.type == "Nodes")
+
+    def check(self) -> Iterable[tuple[str, str]]:
+        """Yield (name of a field, what is wrong with it) where fields are impossible; a subclass overrides it.
+
+        All of them are reported together.
+        """
         return ()
 
-    def check(self) -> None:
-        """Raise ConfigError where the fields are impossible together; a subclass overrides it."""
+    def symmetry_point(self) -> PerChip | None:
+        """Return the state where the mean device's up and down steps are equal in size, by the law's formula.
+
+        None where it has none: `mho.characterize.steps_by_state` finds the point of any law from its steps.
+        """
+        return None
 
     def cells(self, draw: Draw) -> dict[str, Array]:
         """Return the arrays that the law takes by name, drawn once per device."""
@@ -147,31 +171,34 @@ class Device(_Declared):
 
     def granularity(self, chips: int = 1) -> np.ndarray:
         """Return mean abs(step) at w = 0 for each chip, shape (chips,), from the law without any spread or noise."""
-        drawn = self.cells(MeanDraw(chips))
-        cells = {
-            k: over_chips(v, chips, k) if isinstance(v, tuple) else np.asarray(v, np.float32) for k, v in drawn.items()
-        }
-        names = law_arguments(type(self))
-        zero = np.zeros((chips, 1, 1, 1), np.float32)
-        steps = []
-        for up in (True, False):
-            extra = [np.full_like(zero, v) for v in self.state.values()]
-            try:
-                new = type(self).pulse(zero, np.full(zero.shape, up), zero, *extra, *(cells[n] for n in names))
-            except Exception as error:  # a user's law may raise anything
-                raise LawError(
-                    f"{type(self).__name__}.pulse raised {type(error).__name__}: {error}; a law computes with "
-                    "arithmetic, comparisons and the functions of mho.devices (where, exp, minimum, maximum, ...)"
-                ) from error
-            moved = new[0] if self.state else new
-            steps.append(np.abs(np.broadcast_to(moved, zero.shape)).reshape(chips))
-        size = (steps[0].astype(np.float64) + steps[1]) / 2
+        size = (np.abs(self._mean_step(True, 0.0, chips)) + np.abs(self._mean_step(False, 0.0, chips))) / 2
         if not (np.isfinite(size).all() and (size > 0).all()):
             raise ConfigError(
                 f"{type(self).__name__}: the mean step at w = 0 is {size.tolist()}; pulses cannot train a device that "
                 "does not move there. Check the law and its parameters, or override granularity()"
             )
         return size
+
+    def noisy(self, chips: int = 1) -> np.ndarray:
+        """Return for each chip whether the draw of a pulse changes the step at w = 0, shape (chips,)."""
+        pairs = [[self._mean_step(up, xi, chips) for xi in (0.0, 1.0)] for up in (True, False)]
+        return np.asarray(np.any([quiet != wild for quiet, wild in pairs], axis=0))
+
+    def _mean_step(self, up: bool, xi: float, chips: int) -> np.ndarray:
+        """Return the mean device's step at w = 0 on every chip, shape (chips,)."""
+        drawn = self.cells(MeanDraw(chips))
+        cells = {k: taken(v, chips, k) for k, v in drawn.items()}
+        zero = np.zeros((chips, 1, 1, 1), np.float32)
+        extra = [np.full_like(zero, v) for v in self.state.values()]
+        given = [*extra, *(cells[n] for n in law_arguments(type(self)))]
+        try:
+            new = type(self).pulse(zero, np.full(zero.shape, up), np.full_like(zero, xi), *given)
+        except Exception as error:  # a user's law may raise anything
+            raise LawError(
+                f"{type(self).__name__}.pulse raised {type(error).__name__}: {error}; a law computes with "
+                "arithmetic, comparisons and the functions of mho.devices (where, exp, minimum, maximum, ...)"
+            ) from error
+        return np.broadcast_to(new[0] if self.state else new, zero.shape).reshape(chips).astype(np.float64)
 
 
 def _is_spread_field(f: dataclasses.Field[Any]) -> bool:
@@ -189,6 +216,13 @@ def law_arguments(device: type[Device]) -> tuple[str, ...]:
             f"{''.join(', ' + s for s in states)} and then the names that cells() returns"
         )
     return names[3 + len(states) :]
+
+
+def taken(value: Any, chips: int, name: str) -> np.ndarray:
+    """Return what `cells` gives for an argument as the law takes it: an array over devices, or (chips, nodes)."""
+    if isinstance(value, Table):
+        return value.over_chips(chips, name)
+    return over_chips(value, chips, name) if isinstance(value, tuple) else np.asarray(value, np.float32)
 
 
 class MeanDraw:

@@ -7,7 +7,7 @@ from typing import Any
 from mho.devices.base import Array, Device, Draw, law
 from mho.devices.ops import maximum, minimum, where
 from mho.devices.spread import PerChip, Spread
-from mho.devices.steps import check_steps, step_sizes
+from mho.devices.steps import Wrong, check_steps, step_sizes
 
 
 class ConstantStep(Device):
@@ -26,9 +26,9 @@ class ConstantStep(Device):
     w_min: Spread = Spread(-0.6, d2d=0.3)
     c2c: PerChip = 0.3
 
-    def check(self) -> None:
-        """Raise ConfigError for impossible steps or bounds."""
-        check_steps(self.dw_min, self.up_down, self.w_max, self.w_min, self.c2c)
+    def check(self) -> Wrong:
+        """Yield impossible steps or bounds."""
+        yield from check_steps(self.dw_min, self.up_down, self.w_max, self.w_min, self.c2c)
 
     def cells(self, draw: Draw) -> dict[str, Array]:
         """Return step sizes and bounds of every device."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from mho.devices.base import Array, Device, Draw, law
 from mho.devices.ops import maximum, minimum, where
-from mho.devices.spread import PerChip, Spread
-from mho.devices.steps import check_around_zero, check_steps, step_sizes
+from mho.devices.spread import PerChip, Spread, numbers
+from mho.devices.steps import Wrong, check_around_zero, check_steps, mean_steps, plain, step_sizes
 
 
 class SoftBounds(Device):
@@ -27,10 +27,15 @@ class SoftBounds(Device):
     w_min: Spread = Spread(-0.6, d2d=0.3)
     c2c: PerChip = 0.3
 
-    def check(self) -> None:
-        """Raise ConfigError for impossible steps or bounds."""
-        check_steps(self.dw_min, self.up_down, self.w_max, self.w_min, self.c2c)
-        check_around_zero(self.w_max, self.w_min)
+    def check(self) -> Wrong:
+        """Yield impossible steps or bounds."""
+        yield from check_steps(self.dw_min, self.up_down, self.w_max, self.w_min, self.c2c)
+        yield from check_around_zero(self.w_max, self.w_min)
+
+    def symmetry_point(self) -> PerChip:
+        """Return w* of the mean device."""
+        up, down = mean_steps(self.dw_min, self.up_down)
+        return plain((up - down) / (up / numbers(self.w_max.mean) - down / numbers(self.w_min.mean)))
 
     def cells(self, draw: Draw) -> dict[str, Array]:
         """Return the bounds, and the share of the way to them that one pulse goes, of every device."""

@@ -1,0 +1,69 @@
+"""The jump-step pair: phase-change-like devices whose conductance jumps at the beginning."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from mho.devices.base import Array, Draw, law, over_chips
+from mho.devices.ops import maximum, minimum, where
+from mho.devices.pair import Pair, due, fitting
+from mho.devices.spread import PerChip, Spread, numbers
+from mho.devices.steps import Wrong, column
+
+
+class JumpStep(Pair):
+    """A pair of devices that pulses can only raise, whose response jumps steeply once and then saturates; w = G+ - G-.
+
+    G <- G + a (1 - G/g) (1 + c2c xi) + jump g   on the pulse that passes a (delay + 1/2), else without the jump
+
+    clipped to [0, g]: with `delay` 0 the first pulse after a reset jumps, with n the first after n plain ones. `jump`
+    is the share of the range that the jump takes, so the dynamic range left to steps is 1 - jump. A state above the
+    threshold (written by hand, say) has jumped already. `Pair` says when it is refreshed. The granularity that pulse
+    gains use is dw_min, without the jump. This form is our modelling choice: Cristiano et al., J. Appl. Phys. 124 (2018), describe
+    one-sided saturating responses with an immediate or delayed steep beginning, but no formula of theirs was read.
+    """
+
+    dw_min: Spread = Spread(0.005, d2d=0.2)
+    jump: PerChip = 0.2
+    delay: PerChip = 0.0
+
+    def check(self) -> Wrong:
+        """Yield impossible steps, ranges, noise, thresholds or jumps."""
+        yield from super().check()
+        if any(not 0 <= v < 1 for v in numbers(self.jump)):
+            yield "jump", f"the share of the range that the jump takes is from 0 to below 1, found {self.jump}"
+        if any(not 0 <= v < math.inf for v in numbers(self.delay)):
+            yield "delay", f"the number of pulses before the jump is 0 or above, found {self.delay}"
+
+    def granularity(self, chips: int = 1) -> np.ndarray:
+        """Return the mean step at G = 0 without the jump, of each chip."""
+        return over_chips(self.dw_min.mean, chips, "dw_min").reshape(-1).astype(np.float64)
+
+    def cells(self, draw: Draw) -> dict[str, Array]:
+        """Return shares of the way to the full range, ranges, jump, delay and refresh thresholds of every pair."""
+        sides = self.sides(draw)
+        rates = {"rate_up": sides["a_up"] / sides["top"], "rate_down": -sides["a_down"] / sides["bottom"]}
+        return sides | rates | {"jump": self.jump, "start": column(self.delay) + np.float32(0.5)}
+
+    @law
+    def pulse(
+        w: Any, up: Any, xi: Any, common: Any, refreshes: Any, rate_up: Any, rate_down: Any, top: Any, bottom: Any,
+        jump: Any, start: Any, upper: Any, lower: Any, c2c: Any,
+    ) -> Any:  # fmt: skip
+        """Raise the side of the pulse, with the jump where it passes the threshold, and refresh where it is due."""
+        common = fitting(w, common, top, bottom)
+        ahead = where(up, w, -w)
+        side = common + maximum(ahead, 0.0)
+        other = side - ahead
+        full, rate = where(up, top, -bottom), where(up, rate_up, rate_down)
+        step = rate * (full - side)
+        noisy = step * (1.0 + c2c * xi)
+        threshold = start * rate * full
+        jumps = (side <= threshold) & (side + maximum(step, noisy) > threshold)
+        new = minimum(maximum(side + noisy + where(jumps, jump * full, 0.0), 0.0), full)
+        reset = due(new, other, upper, lower)
+        kept = where(reset, 0.0, minimum(new, other))
+        return where(up, new - other, other - new), kept, refreshes + where(reset, 1.0, 0.0)

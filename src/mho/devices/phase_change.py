@@ -1,0 +1,58 @@
+"""The phase-change pair: devices whose steps decay exponentially as they crystallise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mho.devices.base import Array, Draw, law
+from mho.devices.ops import exp, maximum, minimum, where
+from mho.devices.pair import Pair, due, fitting
+from mho.devices.spread import PerChip, Spread
+from mho.devices.steps import Wrong, check_noise, column
+
+
+class PhaseChange(Pair):
+    """A pair of phase-change devices that pulses can only raise, in steps that begin large and decay; w = G+ - G-.
+
+    y = a (1 + rise exp(-decay G/g)),   G <- G + y + c2c (y + c2c_add + c2c_slope G) xi,   clipped to [0, g]
+
+    for G+ at an up pulse and G- at a down pulse. a has mean dw_min, the step of a full device; a reset one moves by
+    dw_min (1 + rise). `Pair` says when it is refreshed. Unlike `JumpStep` the steep beginning is smooth.
+    Reference: Nandakumar et al., Front. Neurosci. 14:406 (2020), as fitted by IBM aihwkit `PCMPresetUnitCell`.
+    """
+
+    dw_min: Spread = Spread(0.01, d2d=0.2)
+    w_max: Spread = Spread(2.0, d2d=0.1)
+    rise: PerChip = 27.235
+    decay: PerChip = 5.0
+    c2c: PerChip = 0.6
+    c2c_add: PerChip = 0.042
+    c2c_slope: PerChip = 0.108
+
+    def check(self) -> Wrong:
+        """Yield impossible steps, ranges, noise or thresholds."""
+        yield from super().check()
+        yield from check_noise(c2c_add=self.c2c_add, c2c_slope=self.c2c_slope)
+
+    def cells(self, draw: Draw) -> dict[str, Array]:
+        """Return step sizes, ranges, exponents per unit of conductance, noise and thresholds of every pair."""
+        sides = self.sides(draw)
+        decay = {"decay_up": -column(self.decay) / sides["top"], "decay_down": column(self.decay) / sides["bottom"]}
+        return sides | decay | {"rise": self.rise, "add": self.c2c_add, "tilt": self.c2c_slope}
+
+    @law
+    def pulse(
+        w: Any, up: Any, xi: Any, common: Any, refreshes: Any, a_up: Any, a_down: Any, decay_up: Any, decay_down: Any,
+        top: Any, bottom: Any, rise: Any, upper: Any, lower: Any, c2c: Any, add: Any, tilt: Any,
+    ) -> Any:  # fmt: skip
+        """Raise the side of the pulse by a step that decays with its state, and refresh the pair where it is due."""
+        common = fitting(w, common, top, bottom)
+        ahead = where(up, w, -w)
+        side = common + maximum(ahead, 0.0)
+        other = side - ahead
+        step = where(up, a_up, a_down) * (1.0 + rise * exp(where(up, decay_up, decay_down) * side))
+        new = side + step + c2c * (step + add + tilt * side) * xi
+        new = minimum(maximum(new, 0.0), where(up, top, -bottom))
+        reset = due(new, other, upper, lower)
+        kept = where(reset, 0.0, minimum(new, other))
+        return where(up, new - other, other - new), kept, refreshes + where(reset, 1.0, 0.0)
