@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mho.characterize.response import pulses_across
+from mho.characterize.cycle import Cycle, cycle, not_finite
 from mho.characterize.sample import Sample
 from mho.devices.base import Device
 
@@ -35,6 +35,12 @@ class StepSizes:
     symmetry: np.ndarray
     device_symmetry: np.ndarray
     balanced: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    device_low: np.ndarray
+    device_high: np.ndarray
+    asymmetry: np.ndarray
+    device_asymmetry: np.ndarray
 
 
 def steps_by_state(
@@ -48,37 +54,30 @@ def steps_by_state(
     """Return the step sizes of the mean device and of `devices` drawn devices per chip.
 
     `pulses` lead from one end of the range to the other, as in `response`. Extra per-device state keeps its
-    initial value. Raises ConfigError when a list over chips does not fit.
+    initial value. Raises ConfigError when a list over chips does not fit, LawError where the law gives NaN or infinity.
     """
-    pulses = pulses_across(device, len(chips)) if pulses is None else pulses
-    mean = Sample(device, chips=chips, mean=True)
-    drawn = Sample(device, devices, seed=seed, chips=chips)
-    mean_low, mean_high = _reach(mean, pulses)
+    return steps_of(cycle(device, pulses, devices, seed, chips=chips))
+
+
+def steps_of(c: Cycle) -> StepSizes:
+    """Return the step sizes of the devices of a cycle, between the ends that it has found."""
+    mean_low, mean_high = c.up[:, :1], c.up[:, -1:]
+    if not (np.isfinite(c.low).all() and np.isfinite(c.high).all() and np.isfinite(c.up).all()):
+        raise not_finite(c)
     # The last step before a wall is cut short by it, so the ends of the range are left out.
     low, high = mean_low.min(), mean_high.max()
     state = np.linspace(low, high, POINTS + 2)[1:-1]
-    up, down, net = _steps(mean, state, mean_low, mean_high)
-    ups, downs, nets = _steps(drawn, state, *_reach(drawn, pulses))
+    up, down, net = _steps(c.mean, state, mean_low, mean_high)
+    ups, downs, nets = _steps(c.drawn, state, c.low, c.high)
     symmetry, balanced = _balance(state, net, up)
     with warnings.catch_warnings():  # no device may reach a state at the very end of the range
         warnings.simplefilter("ignore", RuntimeWarning)
         up_band, down_band = (np.nanpercentile(s, (10, 90), axis=1) for s in (ups, downs))
     return StepSizes(
         state, up[:, 0], down[:, 0], up_band, down_band, symmetry[:, 0], _balance(state, nets, ups)[0],
-        balanced[:, 0],
+        balanced[:, 0], mean_low[:, 0], mean_high[:, 0], c.low, c.high, _asymmetry(up, down, net)[:, 0],
+        _asymmetry(ups, downs, nets),
     )  # fmt: skip
-
-
-def _reach(sample: Sample, pulses: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lowest and highest states (chips, devices) that noiseless pulses reach, and start again."""
-    start, extra = sample.state, sample.extra
-    ends = []
-    for up in (False, True):
-        for _ in range(pulses):
-            sample.pulse_(up)
-        ends.append(sample.state)
-    sample.state, sample.extra = start, extra
-    return ends[0], ends[1]
 
 
 def _steps(sample: Sample, state: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -108,3 +107,11 @@ def _balance(state: np.ndarray, net: np.ndarray, up: np.ndarray) -> tuple[np.nda
     with np.errstate(all="ignore"):
         point = state[first[..., 0]] + (state[1] - state[0]) * a / (a - b)
     return np.where(crosses.any(axis=2) & ~balanced, point, np.nan), balanced
+
+
+def _asymmetry(up: np.ndarray, down: np.ndarray, net: np.ndarray) -> np.ndarray:
+    """Return the mean of |u - d| / (u + d) (chips, devices), NaN without a state at which both steps are whole."""
+    size = np.where(np.isfinite(net), np.abs(up) + np.abs(down), 0)
+    share = np.divide(np.abs(net), size, out=np.zeros_like(size), where=size > 0)
+    with np.errstate(invalid="ignore"):
+        return share.sum(axis=2) / (size > 0).sum(axis=2)

@@ -1,0 +1,133 @@
+"""One slow cycle of many devices: to the lowest state, up to the highest, and down again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mho.characterize.sample import BLOCK, Sample, beside
+from mho.devices.base import Device
+from mho.errors import ConfigError, LawError
+
+POINTS = 150
+"""Readings of each half of a cycle."""
+SETTLED = 0.05
+"""A device has settled when a pulse moves it by less than this share of its step at w = 0."""
+LONGEST = 20_000
+UNBOUNDED = 1_000
+"""Pulses of a device that does not settle within LONGEST pulses."""
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Where `turn` pulses down from 0, `turn` up and `turn` down take drawn devices and the mean device.
+
+    drawn, mean: the devices, before the first pulse. when: (points,) pulses since the lowest state; read: (chips,
+    devices, points) states of the drawn devices then, with cycle-to-cycle and write noise. Without noise: low, high
+    (chips, devices) are the ends that the drawn devices reach; up, down (chips, turn + 1) the states of the mean device
+    after every pulse of the two ways between its own ends; extra: its further states on the way up, each (chips, 1,
+    turn + 1).
+    """
+
+    turn: int
+    drawn: Sample
+    mean: Sample
+    when: np.ndarray
+    read: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    up: np.ndarray
+    down: np.ndarray
+    extra: list[np.ndarray]
+
+
+def cycle(
+    device: Device,
+    pulses: int | None = None,
+    devices: int = 200,
+    seed: int = 0,
+    *,
+    chips: tuple[int, ...] = (0,),
+) -> Cycle:
+    """Return a cycle of `pulses` pulses each way, enough to cross the range when not given.
+
+    Device-to-device spread is on; leak, diffusion and faults are not. The same arguments give the same numbers.
+    Raises ConfigError when `pulses` is below 1 or a list over chips does not fit.
+    """
+    pulses = pulses_across(device, len(chips)) if pulses is None else pulses
+    if pulses < 1:
+        raise ConfigError(f"a response needs at least 1 pulse in each direction, found {pulses}")
+    drawn = Sample(device, devices, seed=seed, chips=chips)
+    mean = Sample(device, chips=chips, mean=True)
+    # All together, because the law takes about as long for one device as for hundreds: those with noise, the same
+    # without, and the mean device.
+    all_ = beside([drawn, drawn, mean])
+    half = np.unique(np.linspace(0, pulses, POINTS + 1).round().astype(int))
+    when = np.concatenate([half, pulses + half[1:]])
+    wanted = set((when + pulses).tolist())
+    noise = np.zeros_like(all_.state)
+    read: list[np.ndarray] = []
+    path: list[np.ndarray] = []
+    extra: list[list[np.ndarray]] = []
+    ends: list[np.ndarray] = []
+    for n in range(3 * pulses + 1):
+        if n in wanted:
+            read.append(_reading(drawn, all_.state[:, :devices], len(read)))
+        if n >= pulses:
+            path.append(all_.state[:, -1])
+            extra.append([e[:, -1:] for e in all_.extra])
+        if n in (pulses, 2 * pulses):
+            ends.append(all_.state[:, devices:-1])
+        if n == 3 * pulses:
+            break
+        if n % BLOCK == 0:
+            xi = drawn.noise("response", n // BLOCK)
+        noise[:, :devices] = xi[n % BLOCK]
+        all_.pulse_(pulses <= n < 2 * pulses, noise)
+    ways = np.stack(path, axis=1)
+    held = [np.stack(one, axis=2) for one in zip(*extra[: pulses + 1], strict=True)]
+    return Cycle(
+        turn=pulses, drawn=drawn, mean=mean, when=when, read=np.stack(read, axis=2), low=ends[0], high=ends[1],
+        up=ways[:, : pulses + 1], down=ways[:, pulses:], extra=held,
+    )  # fmt: skip
+
+
+def _reading(sample: Sample, state: np.ndarray, number: int) -> np.ndarray:
+    """Return states (chips, devices) as a reading shows them, with the write noise of the last pulse."""
+    if not sample.write_sigma.any():
+        return state.copy()
+    return state + sample.write_sigma * sample.noise("response write", number)[0]
+
+
+def not_finite(c: Cycle) -> LawError:
+    """Return the error of a law that gives NaN or infinity."""
+    return LawError(
+        f"{type(c.drawn.device).__name__}.pulse gives NaN or infinity within {3 * c.turn} pulses, so no state is left "
+        "to show; keep the state between bounds with minimum and maximum, and divide by nothing that can be 0"
+    )
+
+
+def pulses_across(device: Device, chips: int = 1) -> int:
+    """Return how many pulses take most devices from one end of the range to the other.
+
+    1.4 times what the mean device needs from 0 to both ends, an end being where a pulse moves it by less
+    than 5 % of its step at 0; 1000 for a device that does not get there within 20,000 pulses.
+    """
+    ids = tuple(range(chips))
+    total = 0
+    for up in (True, False):
+        sample = Sample(device, chips=ids, mean=True)
+        least = SETTLED * device.granularity(chips).reshape(-1, 1)
+        needed = next((n for n in range(1, LONGEST + 1) if (_moved(sample, up) < least).all()), None)
+        if needed is None:
+            return UNBOUNDED
+        total += needed
+    return max(2, int(1.4 * total))
+
+
+def _moved(sample: Sample, up: bool) -> np.ndarray:
+    """Pulse every device once and return how far it went."""
+    before = sample.state
+    sample.pulse_(up)
+    return np.abs(sample.state - before)
