@@ -1,9 +1,10 @@
 """Speed and memory of the pulsed update on the CPU: pulses per second, a user's law, memory per cell.
 
-    python benchmarks/pulses.py [--threads N] [--repeats N] [--json FILE]
+    python benchmarks/pulses.py [--threads N] [--repeats N] [--laws] [--json FILE]
 
 Dense: 512 x 512 soft bounds, all spreads and c2c noise, batch 10, BL 31, x uniform, d normal (deviation 1).
 Sparse: the same with d 0.01 as large and half of x zero, where cells are counted whether they are hit or not.
+With --laws: dense, every law that mho ships with its own defaults and all its spreads, and its speed over soft bounds.
 All cases take turns within one run; each is reported as the median over its repeats, with quartiles. A turn
 is five updates of one tile; the first, which finds the caches full of the other tiles, is not counted.
 """
@@ -22,12 +23,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from mho.config.laws import laws
 from mho.devices import Device, SoftBounds, Spread, exp, law, maximum, minimum, where
-from mho.devices.base import law_arguments
 from mho.kernels import cpu
 from mho.kernels.cells import PURPOSES, Cells, Samples, Scheme
 from mho.random import make_key
-from mho.tiles.draw import TileDraw
+from mho.tiles.tile import Tile
 
 ROWS = COLUMNS = 512
 BATCH = 10
@@ -100,18 +101,7 @@ SCHEME = Scheme(bl=31, managed=False, balanced=True)
 
 def tile(device: Device, *, counts: bool = False) -> Cells:
     """Return a tile of 512 x 512 devices with all their spreads, at w = 0."""
-    shape = (1, 1, ROWS, COLUMNS)
-    arrays = device.cells(TileDraw(0, (0,), "benchmark", shape[1:]))
-    parameters = {}
-    for name in law_arguments(type(device)):
-        value = np.asarray(arrays[name], np.float32)
-        full = np.broadcast_to(value, shape if value.size > 1 else (1,))
-        parameters[name] = torch.from_numpy(np.array(full))
-    totals = torch.zeros(1, dtype=torch.int64)
-    cells = Cells(type(device), torch.zeros(shape), parameters, totals)
-    if counts:
-        cells.counts = torch.zeros(shape, dtype=torch.int32)
-    return cells
+    return Tile(device, (ROWS, COLUMNS), name="benchmark", count_pulses=counts).cells()
 
 
 def case(name: str, device: Device, d_scale: float, *, half: bool = False, counts: bool = False) -> Case:
@@ -163,15 +153,14 @@ def show(rows: list[dict[str, Any]], ratios: dict[str, float], memory: dict[str,
         print(f"bytes per cell, {name}: {value:.0f}")
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    cases = [
+def law_cases() -> list[Case]:
+    """Return the dense case of every law that mho ships."""
+    return [case(name, kind(), 1.0) for name, kind in laws().items()]
+
+
+def usual_cases() -> list[Case]:
+    """Return soft bounds, dense and sparse, and laws of this script."""
+    return [
         case("dense", SoftBounds(), 1.0),
         case("dense, own soft bounds", OwnSoftBounds(), 1.0),
         case("dense, own law with exp", Relaxor(), 1.0),
@@ -179,14 +168,34 @@ def main() -> None:
         case("sparse", SoftBounds(), 0.01, half=True),
         case("sparse, own soft bounds", OwnSoftBounds(), 0.01, half=True),
     ]
-    measure(cases, options.repeats)
-    rows = [one.row() for one in cases]
-    speed = {row["case"]: row["Mpulses_per_s"] for row in rows}
-    ratios = {
+
+
+def usual_ratios(speed: dict[str, float]) -> dict[str, float]:
+    """Return what a user's law costs."""
+    return {
         "own soft bounds over built-in, dense": speed["dense, own soft bounds"] / speed["dense"],
         "own law with exp over built-in, dense": speed["dense, own law with exp"] / speed["dense"],
         "own soft bounds over built-in, sparse": speed["sparse, own soft bounds"] / speed["sparse"],
     }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--laws", action="store_true")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    cases = law_cases() if options.laws else usual_cases()
+    measure(cases, options.repeats)
+    rows = [one.row() for one in cases]
+    speed = {row["case"]: row["Mpulses_per_s"] for row in rows}
+    if options.laws:
+        ratios = {f"{name} over soft bounds": value / speed["soft-bounds"] for name, value in speed.items()}
+    else:
+        ratios = usual_ratios(speed)
     memory = {
         "soft bounds with full spreads": bytes_per_cell(tile(SoftBounds())),
         "with a counter per device": bytes_per_cell(tile(SoftBounds(), counts=True)),

@@ -77,7 +77,7 @@ def test_a_published_device_is_found_by_name_or_the_nearest_are_named() -> None:
     ("name", "up", "down"),
     [
         ("ecram", {20: -0.784425139, 40: -0.741419792, 80: -0.655915022, 1000: 1.13594282}, -0.81947428),
-        ("capacitor", {8: -0.9580369, 16: -0.916157484, 32: -0.832649529, 400: 0.998651624}, -0.999872029),
+        ("aihwkit-capacitor", {8: -0.9580369, 16: -0.916157484, 32: -0.832649529, 400: 0.998651624}, -0.999872029),
     ],
 )
 def test_published_linear_steps_follow_the_kits_mean_curves(name: str, up: dict[int, float], down: float) -> None:

@@ -43,19 +43,17 @@ class ExpStep(Device):
         yield from check_noise(c2c_add=self.c2c_add, c2c_slope=self.c2c_slope)
 
     def symmetry_point(self) -> PerChip | None:
-        """Return w* of the mean device where gamma is the same in both directions and steps balance in the range."""
+        """Return w* of the mean device where gamma is the same in both directions and both A have one sign."""
         up, down = mean_steps(self.dw_min, self.up_down)
-        A_up, A_down, gamma, a, b = (
-            np.asarray(numbers(v)) for v in (self.A_up, self.A_down, self.gamma_up, self.a, self.b)
-        )
-        low, high = np.asarray(numbers(self.w_min.mean)), np.asarray(numbers(self.w_max.mean))
+        stated = (self.A_up, self.A_down, self.gamma_up, self.a, self.b, self.w_min.mean, self.w_max.mean)
+        A_up, A_down, gamma, a, b, low, high = (np.asarray(numbers(v)) for v in stated)
         p, q, r = up * A_up, up - down, down * A_down
-        with np.errstate(invalid="ignore", divide="ignore"):
-            root = np.sqrt(q * q + 4 * p * r)
-            found = [(np.log((q + s * root) / (2 * p)) / gamma - b) * (high - low) / (2 * a) for s in (1, -1)]
-        point = np.where(found[0] == found[0], *found)
-        known = self.gamma_up == self.gamma_down and ((low < point) & (point < high)).all()
-        return plain(point) if known else None
+        if self.gamma_up != self.gamma_down or not (p * r > 0).all():
+            return None
+        y = (q + np.sign(p) * np.sqrt(q * q + 4 * p * r)) / (2 * p)  # the positive one of two solutions
+        point = (np.log(y) / gamma - b) * (high - low) / (2 * a)
+        moves = (low < point) & (point < high) & (A_up * y < 1)
+        return plain(point) if moves.all() else None
 
     def cells(self, draw: Draw) -> dict[str, Array]:
         """Return step sizes, bounds and exponents per unit of w of every device; exp(gamma b) is part of A."""

@@ -22,8 +22,9 @@ class JumpStep(Pair):
     clipped to [0, g]: with `delay` 0 the first pulse after a reset jumps, with n the first after n plain ones. `jump`
     is the share of the range that the jump takes, so the dynamic range left to steps is 1 - jump. A state above the
     threshold (written by hand, say) has jumped already. `Pair` says when it is refreshed. The granularity that pulse
-    gains use is dw_min, without the jump. This form is our modelling choice: Cristiano et al., J. Appl. Phys. 124 (2018), describe
-    one-sided saturating responses with an immediate or delayed steep beginning, but no formula of theirs was read.
+    gains use is dw_min, without the jump. This form is our modelling choice: Cristiano et al., J. Appl. Phys. 124
+    (2018), describe one-sided saturating responses with an immediate or delayed steep beginning; no formula of theirs
+    was read.
     """
 
     dw_min: Spread = Spread(0.005, d2d=0.2)

@@ -21,8 +21,8 @@ class SoftBoundsReference(SoftBounds):
 
     `additive` noise is as large at every state: [1 - h/b_max + c2c xi]. With `subtract_symmetry_point` r is the
     device's own symmetry point (see `SoftBounds`) plus a draw of `reference`, the error of copying it; then w = 0 is
-    where steps balance, and the range is off-centre. `slope_up`, `slope_down` spread a+/b_max and a-/b_min at constant a+-.
-    Unlike `zero_shift` this costs no pulses. Reference: IBM aihwkit `SoftBoundsReferenceDevice`.
+    where steps balance, and the range is off-centre. `slope_up`, `slope_down` spread a+/b_max and a-/b_min at constant
+    a+-. Unlike `zero_shift` this costs no pulses. Reference: IBM aihwkit `SoftBoundsReferenceDevice`.
     """
 
     reference: Spread = Spread(0.0)
