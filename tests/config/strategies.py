@@ -64,14 +64,20 @@ devices = st.one_of(
     st.builds(ConstantStep, **steps),
     st.builds(SoftBounds, **steps),
     st.builds(LinearStep, **steps, gamma_up=spread_of(spreads)),
-    st.builds(Relaxor, **common, knots=st.lists(st.floats(-9, 9)).map(tuple), label=st.text(), levels=st.integers()),
+    st.builds(
+        Relaxor,
+        **common,
+        knots=st.lists(st.floats(-9, 9), min_size=1).map(tuple),
+        label=st.text(),
+        levels=st.integers(),
+    ),
 )
 peripheries = st.builds(
     Periphery,
     ideal=st.booleans(),
     noise_management=st.sampled_from(["none", "max-abs", "constant", "running-max"]),
     scale=over_chips(positive),
-    dac_bits=st.none() | st.integers(2, 20),
+    dac_bits=st.none() | st.integers(2, 20) | st.lists(st.none() | st.integers(2, 20), min_size=1, max_size=1),
     output_noise=over_chips(spreads),
     output_bound=over_chips(positive),
     adc_bits=st.none() | st.integers(2, 20),

@@ -103,7 +103,8 @@ def test_everything_wrong_is_reported_at_once_with_the_nearest_names() -> None:
     for part in (
         "did you mean 'gokmen-2017'", "expected a whole number, found 2.5", "did you mean 'batch_size'",
         "did you mean 'fcn'", "did you mean 'dw_min'", "d2d is a standard deviation and cannot be negative",
-        "from 1 to 64, found 0", "did you mean 'max-abs'", 'expected a whole number or "none", found True',
+        "from 1 to 64, found 0", "did you mean 'max-abs'",
+        'expected a whole number or "none" or a list, each a whole number or "none", found True',
         "no such setting of AnalogConfig; did you mean 'forward'",
     ):  # fmt: skip
         assert part in message

@@ -102,7 +102,7 @@ def test_the_mean_of_many_small_pulses_is_the_mean_update():
     for _ in range(5):
         x, d = (torch.rand(1, 4, 8, generator=generator), torch.randn(1, 4, 6, generator=generator))
         for tile, trains in zip(tiles, ("stochastic", "mean"), strict=True):
-            gain = torch.full((40,), 50.0)
+            gain = torch.full((40,), 5.0)  # at most some 15 pulses: no train saturates
             every = x.expand(40, -1, -1), d.expand(40, -1, -1)
             apply_update_(prepare_update(tile, *every, gain, update=Update(trains)))
             tile.rest_()
@@ -110,7 +110,7 @@ def test_the_mean_of_many_small_pulses_is_the_mean_update():
     difference = (pulsed - mean_).mean(0)
     error = (pulsed - mean_).std(0) / 40**0.5
     assert float((difference / error).abs().max()) < 5.0  # 48 weights, two-sided, t with 39 degrees: 6e-4
-    assert float(mean_.abs().mean()) > 0.02
+    assert float(mean_.abs().mean()) > 0.001
 
 
 def test_chips_may_have_updates_of_their_own():

@@ -11,7 +11,8 @@ from mho.periphery import Periphery
 from mho.periphery.product import bind, multiply
 from periphery.products import kernel_product, make_keys, reference_product, rounding
 
-BITS = st.one_of(st.none(), st.integers(2, 12))
+BIT = st.one_of(st.none(), st.integers(2, 12))
+BITS = st.one_of(BIT, st.lists(BIT, min_size=2, max_size=2))
 CHIPS = 2
 
 

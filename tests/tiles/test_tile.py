@@ -169,7 +169,7 @@ def test_all_devices_move_or_one_at_random_or_in_turn():
     def moved(pulsed):
         tile = make(device, (4, 3), gains=(0.5, 0.5, 0.5), chips=(0, 1))
         step = pulse_(tile, x, d, gain=1.0, update=Update(bl=1), pulsed=pulsed)
-        return tile, choose_devices(step)
+        return tile, choose_devices(tile, step.moves[0].samples, step.scheme)
 
     tile, chosen = moved("all")
     assert chosen is None
@@ -200,9 +200,10 @@ def test_turn_goes_on_over_steps_and_blocks():
     for step in both + halves:
         apply_update_(step)
     assert torch.equal(whole.state, split.state)
-    first = choose_devices(both[0])[0, 0]
+    first = choose_devices(whole, both[0].moves[0].samples, both[0].scheme)[0, 0]
     whole.rest_()
-    again = choose_devices(prepare_update(whole, x, d, gain, update=Update(), pulsed="turn"))[0, 0]
+    later = prepare_update(whole, x, d, gain, update=Update(), pulsed="turn")
+    again = choose_devices(whole, later.moves[0].samples, later.scheme)[0, 0]
     assert again == (first + 1) % 4
 
 

@@ -51,8 +51,10 @@ def alternatives(hint: Any) -> tuple[Any, ...]:
 
 
 def is_per_chip(hint: Any) -> bool:
-    """Return whether a setting takes one number, or a list of one per chip."""
-    return set(alternatives(PerChip)) <= set(alternatives(hint))
+    """Return whether a setting takes one value, or a list of one per chip."""
+    members = set(alternatives(hint))
+    lists = [typing.get_args(m) for m in members if typing.get_origin(m) is tuple]
+    return any(inner[-1] is ... and set(alternatives(inner[0])) <= members for inner in lists)
 
 
 def settings_type(hint: Any) -> type | None:

@@ -21,3 +21,9 @@ def backend(name: str) -> Any:
     if name not in BACKENDS:
         raise ConfigError(f"backend is one of {', '.join(BACKENDS)}, found {name!r}")
     return import_module(f"mho.kernels.{BACKENDS[name]}")
+
+
+def mean_backend(name: str) -> Any:
+    """Return the module whose `mean_update_` a backend is; raise ConfigError for one that cannot run."""
+    module = backend(name)
+    return import_module("mho.kernels.mean") if module.__name__ == "mho.kernels.cpu" else module

@@ -157,7 +157,7 @@ class Grid(nn.Module):
             rate = over_chips(key, len(self.chips), "lr").reshape(-1).astype(np.float64)
             if len(self._gains) == KEPT_GAINS:
                 self._gains.clear()
-            if self.config.update.trains == "ideal":
+            if self.config.update.ideal:
                 unit = np.full(len(self.chips), float(self.tile_list[0].gains.sum()))
             else:
                 unit = self.step_size

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from mho.devices.base import over_chips
 from mho.devices.spread import PerChip, numbers
-from mho.errors import NotFiniteError
+from mho.errors import ConfigError, NotFiniteError
 from mho.kernels.product import Converters, Draws, Plan, finish_, peaks, prepare
-from mho.periphery.settings import MAX_REPEATS, Periphery
+from mho.periphery.settings import MAX_REPEATS, Periphery, bits_of
 
 
 @dataclass
@@ -66,17 +66,26 @@ def bind(settings: Periphery, chips: int) -> Product:
     table[:, 4] = column(p.scale, "scale") if p.noise_management == "constant" else 1.0
     table[:, 12] = column(p.weight_noise, "weight_noise") ** 2
     table[:, 8] = bound
-    for at, bits, reach in ((1, p.dac_bits, table[:, 0]), (9, p.adc_bits, bound)):
-        if bits is not None:
-            step = 2.0 * np.asarray(reach, np.float64) / (2**bits - 2)
-            table[:, at], table[:, at + 1] = step, 1.0 / step
+    for at, key, reach in ((1, "dac_bits", table[:, 0]), (9, "adc_bits", bound)):
+        for chip, bits in enumerate(_over_chips(bits_of(getattr(p, key)), chips, key)):
+            if bits is not None:
+                step = 2.0 * float(reach[chip]) / (2**bits - 2)
+                table[chip, at], table[chip, at + 1] = step, 1.0 / step
     converters = Converters(
-        torch.from_numpy(table), scaled=p.noise_management == "max-abs", dac=p.dac_bits is not None,
+        torch.from_numpy(table), scaled=p.noise_management == "max-abs", dac=bool(table[:, 1].any()),
         dac_stochastic=p.dac_stochastic, input_noise=any(numbers(p.input_noise)), bounded=p.output_bound is not None,
-        adc=p.adc_bits is not None, adc_stochastic=p.adc_stochastic, output_noise=any(numbers(p.output_noise)),
+        adc=bool(table[:, 9].any()), adc_stochastic=p.adc_stochastic, output_noise=any(numbers(p.output_noise)),
         weight_noise=any(numbers(p.weight_noise)),
     )  # fmt: skip
     return Product(settings, converters, torch.zeros(chips))
+
+
+def _over_chips(bits: tuple[int | None, ...], chips: int, name: str) -> tuple[int | None, ...]:
+    if len(bits) not in (1, chips):
+        raise ConfigError(
+            f"{name} is a list of {len(bits)} values over chips, but there are {chips} chips; give one, or {chips}"
+        )
+    return bits * chips if len(bits) == 1 else bits
 
 
 def multiply(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mho.devices.base import over_chips
-from mho.periphery.settings import MAX_REPEATS, Periphery
+from mho.periphery.settings import MAX_REPEATS, Periphery, bits_of
 from mho.random import normal32, philox, pick, uniform32
 
 
@@ -57,8 +57,11 @@ def constants(settings: Periphery, chips: int, chip: int) -> dict[str, float]:
     for name in names:
         value = getattr(settings, name)
         found[name] = np.inf if value is None else float(over_chips(value, chips, name).reshape(-1)[chip])
-    found["dac"] = _step(settings.dac_bits, found["input_range"])
-    found["adc"] = _step(settings.adc_bits, found["output_bound"])
+    for name, bits, reach in (
+        ("dac", bits_of(settings.dac_bits), found["input_range"]),
+        ("adc", bits_of(settings.adc_bits), found["output_bound"]),
+    ):
+        found[name] = _step(bits[chip % len(bits)], reach)
     return found
 
 

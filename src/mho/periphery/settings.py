@@ -9,13 +9,16 @@ from typing import Literal
 from mho.devices.spread import PerChip, numbers, per_chip
 from mho.errors import ConfigError
 
+Bits = int | None | tuple[int | None, ...]
+"""Bits of a converter: a number, None for an exact one, or a list of one per chip."""
+
 NoiseManagement = Literal["none", "max-abs", "constant", "running-max"]
 BoundManagement = Literal["none", "iterative", "worst-case"]
 
 
 @dataclass(frozen=True)
 class Periphery:
-    """One analog product, forward or backward; every number may be a list of one per chip.
+    """One analog product, forward or backward; every number (but `momentum`) may be a list of one per chip.
 
     Per vector and tile: scale s (noise management); clip x/s to +-input_range; DAC; input noise; product with W;
     read noise of the weights and output noise; clip to +-output_bound; ADC; multiply by s. n bits make 2^n - 2 steps
@@ -37,19 +40,22 @@ class Periphery:
     momentum: float = 0.9
     bound_management: BoundManagement = "iterative"
     input_range: PerChip = 1.0
-    dac_bits: int | None = 7
+    dac_bits: Bits = 7
     dac_stochastic: bool = False
     input_noise: PerChip = 0.0
     weight_noise: PerChip = 0.0
     output_noise: PerChip = 0.06
     output_bound: PerChip | None = 12.0
-    adc_bits: int | None = 9
+    adc_bits: Bits = 9
     adc_stochastic: bool = False
 
     def __post_init__(self) -> None:
         for key in ("scale", "input_range", "input_noise", "weight_noise", "output_noise", "output_bound"):
             if getattr(self, key) is not None or key != "output_bound":
                 object.__setattr__(self, key, per_chip(getattr(self, key)))
+        for key in ("dac_bits", "adc_bits"):
+            if isinstance(value := getattr(self, key), (list, tuple)):
+                object.__setattr__(self, key, tuple(None if bits == "none" else bits for bits in value))
         problems = list(self._problems())
         if problems:
             raise ConfigError("; ".join(problems))
@@ -66,12 +72,15 @@ class Periphery:
             if any(not 0 <= v < math.inf for v in numbers(getattr(self, key)))
         ]
         for key in ("dac_bits", "adc_bits"):
-            bits = getattr(self, key)
-            if bits is not None and not 2 <= bits <= 20:
-                found.append(f"{key} must be from 2 to 20, or none for an exact converter, found {bits}")
+            given = bits_of(getattr(self, key))
+            if not given or any(b is not None and not (isinstance(b, int) and 2 <= b <= 20) for b in given):
+                found.append(
+                    f"{key} must be from 2 to 20, or none for an exact converter, or a list of one per chip, "
+                    f"found {getattr(self, key)}"
+                )
         if not 0 <= self.momentum < 1:
             found.append(f"momentum must be from 0 to below 1, found {self.momentum}")
-        if self.adc_bits is not None and self.output_bound is None:
+        if set(bits_of(self.adc_bits)) != {None} and self.output_bound is None:
             found.append("adc_bits needs an output_bound, the range that its steps divide; give one or adc_bits = none")
         for key, choices in (("noise_management", NoiseManagement), ("bound_management", BoundManagement)):
             allowed = choices.__args__  # type: ignore[attr-defined]
@@ -82,6 +91,11 @@ class Periphery:
     def __repr__(self) -> str:
         changed = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default]
         return f"Periphery({', '.join(changed)})"
+
+
+def bits_of(value: Bits) -> tuple[int | None, ...]:
+    """Return the bits over chips as a tuple (of one, when all chips share them)."""
+    return value if isinstance(value, tuple) else (value,)
 
 
 MAX_REPEATS = 10

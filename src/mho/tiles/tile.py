@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from mho.devices.base import Device, law_arguments, over_chips
 from mho.devices.spread import numbers
+from mho.devices.table import Table
 from mho.errors import CheckpointError, ConfigError, NotFiniteError, ShapeError
 from mho.kernels.cells import PURPOSES, Cells
 from mho.kernels.product import leak_, normals
+from mho.kernels.translate import law_tables
 from mho.tiles.draw import TileDraw
 
 ROLES = ("forward", "backward", "evaluate")
@@ -82,7 +84,6 @@ class Tile(nn.Module):
         self.update_keys = torch.stack([draw.keys(p) for p in PURPOSES], dim=1).contiguous()
         self.role_keys = {role: draw.keys(f"product {role}") for role in ROLES}
         self.rest_keys = draw.keys("diffusion")
-        self.device_keys = [tuple(int(v) & 0xFFFFFFFF for v in pair) for pair in self.update_keys[:, 4]]
         self.backend = "auto"
         self.steps = 0
         self.calls = dict.fromkeys(ROLES, 0)
@@ -95,6 +96,12 @@ class Tile(nn.Module):
             raise ConfigError(
                 f"{type(self.device).__name__}.cells returned {sorted(cells)}, but its law also takes {missing}; "
                 "return an array or number for every argument of the law"
+            )
+        tables = [n for n in names if isinstance(cells[n], Table)]
+        if tables and tables != list(law_tables(type(self.device))):
+            raise ConfigError(
+                f"{type(self.device).__name__}.cells gives tables for {tables}, but the law reads "
+                f"{list(law_tables(type(self.device)))} by interpolate; return a Table for these and no other"
             )
         for key in names:
             self.register_buffer(f"cell_{key}", _stored(cells[key], full, key))
@@ -138,9 +145,23 @@ class Tile(nn.Module):
         """The weights that a product sees, (chips, rows, columns), in units of conductance."""
         return self._views()[1]
 
-    def cells(self) -> Cells:
-        """Return the arrays that a pulsed update changes."""
-        return self._views()[0]
+    def cells(self, chips: slice | None = None) -> Cells:
+        """Return the arrays that an update changes, of all chips or of some neighbours."""
+        cells = self._views()[0]
+        if chips is None or chips == slice(0, len(self.chips)):
+            return cells
+        parts: dict[tuple[int, int], Cells] = self.__dict__["_held"][3]
+        key = (chips.start, chips.stop)
+        if key not in parts:
+            parts[key] = _part(cells, chips)
+        return parts[key]
+
+    @property
+    def noisy_chips(self) -> Tensor:
+        """Whether the cycle-to-cycle noise of each chip's devices is on, (chips,) uint8."""
+        if "_noisy" not in self.__dict__:
+            self.__dict__["_noisy"] = torch.from_numpy(self.device.noisy(len(self.chips)).astype(np.uint8))
+        return self.__dict__["_noisy"]
 
     def _views(self) -> tuple[Cells, Tensor]:
         """Return the cells and the visible weights, collected anew only when a buffer was replaced."""
@@ -154,7 +175,7 @@ class Tile(nn.Module):
                 self.apparent, self.write_sigma, self.combined, self.gains, self.offset,
             )  # fmt: skip
             shown = self.apparent if self.apparent is not None else self.state
-            held = (key, cells, shown[:, 0] if self.combined is None else self.combined)
+            held = (key, cells, shown[:, 0] if self.combined is None else self.combined, {})
             self.__dict__["_held"] = held
         return held[1], held[2]
 
@@ -293,13 +314,30 @@ class Tile(nn.Module):
             self.combined = None
 
 
+def _part(cells: Cells, chips: slice) -> Cells:
+    """Return the arrays of some neighbouring chips: views, so that an update moves the tile."""
+
+    def part(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: part(one) for name, one in value.items()}
+        return value[chips] if isinstance(value, Tensor) else value
+
+    arrays = {name: part(value) for name, value in vars(cells).items() if name != "gains"}
+    return Cells(**arrays, gains=cells.gains)
+
+
 def _per_device(values: Tensor) -> Tensor:
     """Return a law's argument so that it broadcasts to (chips, devices, rows, columns)."""
     return values.view(-1, 1, 1, 1) if values.dim() == 1 else values
 
 
 def _stored(values: Any, full: tuple[int, ...], name: str) -> Tensor:
-    """Return a law's argument as (chips,) when devices of a chip share it, else as (chips, devices, rows, columns)."""
+    """Return a law's argument as it is kept: (chips,) when devices of a chip share it, a table as (chips, nodes).
+
+    All others (chips, devices, rows, columns).
+    """
+    if isinstance(values, Table):
+        return torch.from_numpy(values.over_chips(full[0], name).copy())
     if isinstance(values, tuple):
         values = over_chips(values, full[0], name)
     array = np.asarray(values, np.float32)

@@ -1,8 +1,8 @@
-"""Move a tile by one step's samples: by pulses, or by the ideal change for comparison."""
+"""Move a tile by one step's samples: by pulses, without their granularity, or by the ideal change."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,21 @@ import torch
 from torch import Tensor
 
 from mho.errors import NotFiniteError
-from mho.kernels.backend import backend
-from mho.kernels.cells import Samples, Scheme
+from mho.kernels.backend import backend, mean_backend
+from mho.kernels.cells import PURPOSES, Samples, Scheme
 from mho.random import check_counter, philox
 from mho.tiles.tile import Tile
 from mho.update.settings import Update
+
+
+@dataclass
+class Move:
+    """What a run of chips with the same kind of update does; rates are those of its pulse trains."""
+
+    trains: str
+    chips: slice
+    samples: Samples
+    rates: Any = None
 
 
 @dataclass
@@ -22,9 +32,8 @@ class Prepared:
     """A step of one tile, checked and ready to be applied: nothing has been moved yet."""
 
     tile: Tile
-    samples: Samples
     scheme: Scheme
-    rates: Any
+    moves: list[Move]
 
 
 def prepare_update(
@@ -38,45 +47,56 @@ def prepare_update(
     Raises NotFiniteError for NaN or infinity; nothing is moved.
     """
     check_counter("the number of vectors in a step", (first + x.shape[1]) << 6)
-    scheme = Scheme(update.bl, update.bl_management, update.update_management, update.trains == "deterministic", pulsed)
     step = check_counter("step", tile.steps)
-    samples = Samples(x.contiguous(), d.contiguous(), gain, tile.update_keys, step, bias, first)
-    if update.trains == "ideal":
-        for name, values in (("input x", x), ("error d", d)):
-            if not bool(torch.isfinite(values).all()):
+    scheme = Scheme(update.bl, update.bl_management, update.update_management, one_device=pulsed)
+    moves = []
+    for trains, chips in update.runs(x.shape[0]):
+        given = (x, d, gain, tile.update_keys)
+        own_x, own_d, own_gain, keys = given if chips.stop == len(x) + chips.start else (v[chips] for v in given)
+        samples = Samples(own_x.contiguous(), own_d.contiguous(), own_gain, keys, step, bias, first)
+        move = Move(trains, chips, samples)
+        if trains in ("stochastic", "deterministic"):
+            move.rates = backend(tile.backend).rates(samples, scheme)
+            fine = (move.rates.x_finite, move.rates.d_finite)
+        else:
+            fine = (bool(torch.isfinite(samples.x).all()), bool(torch.isfinite(samples.d).all()))
+        for name, finite in zip(("input x", "error d"), fine, strict=True):
+            if not finite:
                 raise NotFiniteError(f"{name} holds NaN or infinity")
-        return Prepared(tile, samples, scheme, None)
-    rates = backend(tile.backend).rates(samples, scheme)
-    for name, fine in (("input x", rates.x_finite), ("error d", rates.d_finite)):
-        if not fine:
-            raise NotFiniteError(f"{name} holds NaN or infinity")
-    return Prepared(tile, samples, scheme, rates)
+        moves.append(move)
+    return Prepared(tile, scheme, moves)
 
 
 def apply_update_(step: Prepared) -> None:
     """Apply a prepared step in place."""
-    if step.rates is None:
-        _ideal_update_(step.tile, step.samples)
-        return
-    move = backend(step.tile.backend).pulse_update_
-    move(step.tile.cells(), step.samples, step.scheme, step.rates, choose_devices(step))
+    tile = step.tile
+    for move in step.moves:
+        if move.trains == "ideal":
+            _ideal_update_(tile, move.samples)
+            continue
+        cells, chosen = tile.cells(move.chips), choose_devices(tile, move.samples, step.scheme)
+        if move.trains == "mean":
+            mean_backend(tile.backend).mean_update_(cells, move.samples, tile.noisy_chips[move.chips], chosen)
+        else:
+            scheme = replace(step.scheme, deterministic=True) if move.trains == "deterministic" else step.scheme
+            backend(tile.backend).pulse_update_(cells, move.samples, scheme, move.rates, chosen)
 
 
-def choose_devices(step: Prepared) -> Tensor | None:
+def choose_devices(tile: Tile, samples: Samples, scheme: Scheme) -> Tensor | None:
     """Return which device of a weight each sample pulses, (chips, batch) int32, or None for all of them."""
-    devices = step.tile.state.shape[1]
-    if devices == 1 or step.scheme.one_device == "all":
+    devices = tile.state.shape[1]
+    if devices == 1 or scheme.one_device == "all":
         return None
-    chips, batch = step.samples.x.shape[:2]
-    vectors = np.arange(step.samples.first, step.samples.first + batch, dtype=np.uint32)
-    if step.scheme.one_device == "turn":
-        turn = (vectors.astype(np.int64) + step.tile.steps) % devices
+    chips, batch = samples.x.shape[:2]
+    vectors = np.arange(samples.first, samples.first + batch, dtype=np.uint32)
+    if scheme.one_device == "turn":
+        turn = (vectors.astype(np.int64) + tile.steps) % devices
         return torch.from_numpy(np.broadcast_to(turn.astype(np.int32), (chips, batch)).copy())
     chosen = np.empty((chips, batch), np.int32)
     zero = np.zeros(1, np.uint32)
-    for c, key in enumerate(step.tile.device_keys):
+    for c, key in enumerate(samples.keys[:, PURPOSES.index("device")].numpy().view(np.uint32)):
         k0, k1 = (np.array([k], np.uint32) for k in key)
-        words, *_ = philox(k0, k1, zero, vectors, zero, np.array([step.samples.step], np.uint32))
+        words, *_ = philox(k0, k1, zero, vectors, zero, np.array([samples.step], np.uint32))
         chosen[c] = (words.astype(np.uint64) * np.uint64(devices) >> np.uint64(32)).astype(np.int32)
     return torch.from_numpy(chosen)
 
