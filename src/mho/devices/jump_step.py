@@ -44,14 +44,12 @@ class JumpStep(Pair):
         return over_chips(self.dw_min.mean, chips, "dw_min").reshape(-1).astype(np.float64)
 
     def cells(self, draw: Draw) -> dict[str, Array]:
-        """Return shares of the way to the full range, ranges, jump, delay and refresh thresholds of every pair."""
-        sides = self.sides(draw)
-        rates = {"rate_up": sides["a_up"] / sides["top"], "rate_down": -sides["a_down"] / sides["bottom"]}
-        return sides | rates | {"jump": self.jump, "start": column(self.delay) + np.float32(0.5)}
+        """Return step sizes, ranges, jump, delay and refresh thresholds of every pair."""
+        return self.sides(draw) | {"jump": self.jump, "start": column(self.delay) + np.float32(0.5)}
 
     @law
     def pulse(
-        w: Any, up: Any, xi: Any, common: Any, refreshes: Any, rate_up: Any, rate_down: Any, top: Any, bottom: Any,
+        w: Any, up: Any, xi: Any, common: Any, refreshes: Any, a_up: Any, a_down: Any, top: Any, bottom: Any,
         jump: Any, start: Any, upper: Any, lower: Any, c2c: Any,
     ) -> Any:  # fmt: skip
         """Raise the side of the pulse, with the jump where it passes the threshold, and refresh where it is due."""
@@ -59,10 +57,10 @@ class JumpStep(Pair):
         ahead = where(up, w, -w)
         side = common + maximum(ahead, 0.0)
         other = side - ahead
-        full, rate = where(up, top, -bottom), where(up, rate_up, rate_down)
-        step = rate * (full - side)
+        full, a = where(up, top, -bottom), where(up, a_up, a_down)
+        step = a * (1.0 - side / full)
         noisy = step * (1.0 + c2c * xi)
-        threshold = start * rate * full
+        threshold = start * a
         jumps = (side <= threshold) & (side + maximum(step, noisy) > threshold)
         new = minimum(maximum(side + noisy + where(jumps, jump * full, 0.0), 0.0), full)
         reset = due(new, other, upper, lower)

@@ -22,22 +22,21 @@ class OneSided(Pair):
     """
 
     def cells(self, draw: Draw) -> dict[str, Array]:
-        """Return the shares of the way to the full range, the ranges and the thresholds of every pair."""
-        sides = self.sides(draw)
-        return sides | {"rate_up": sides["a_up"] / sides["top"], "rate_down": -sides["a_down"] / sides["bottom"]}
+        """Return the step sizes, ranges and thresholds of every pair."""
+        return self.sides(draw)
 
     @law
     def pulse(
-        w: Any, up: Any, xi: Any, common: Any, refreshes: Any, rate_up: Any, rate_down: Any, top: Any, bottom: Any,
+        w: Any, up: Any, xi: Any, common: Any, refreshes: Any, a_up: Any, a_down: Any, top: Any, bottom: Any,
         upper: Any, lower: Any, c2c: Any,
     ) -> Any:  # fmt: skip
-        """Raise the side of the pulse by a share of its way to its range, and refresh the pair where it is due."""
+        """Raise the side of the pulse by a step that shrinks as it fills, and refresh the pair where it is due."""
         common = fitting(w, common, top, bottom)
         ahead = where(up, w, -w)
         side = common + maximum(ahead, 0.0)
         other = side - ahead
         full = where(up, top, -bottom)
-        new = side + where(up, rate_up, rate_down) * (full - side) * (1.0 + c2c * xi)
+        new = side + where(up, a_up, a_down) * (1.0 - side / full) * (1.0 + c2c * xi)
         new = minimum(maximum(new, 0.0), full)
         reset = due(new, other, upper, lower)
         kept = where(reset, 0.0, minimum(new, other))

@@ -8,7 +8,7 @@ from mho.devices.base import Array, Draw, law
 from mho.devices.ops import exp, maximum, minimum, where
 from mho.devices.pair import Pair, due, fitting
 from mho.devices.spread import PerChip, Spread
-from mho.devices.steps import Wrong, check_noise, column
+from mho.devices.steps import Wrong, check_noise
 
 
 class PhaseChange(Pair):
@@ -35,24 +35,25 @@ class PhaseChange(Pair):
         yield from check_noise(c2c_add=self.c2c_add, c2c_slope=self.c2c_slope)
 
     def cells(self, draw: Draw) -> dict[str, Array]:
-        """Return step sizes, ranges, exponents per unit of conductance, noise and thresholds of every pair."""
-        sides = self.sides(draw)
-        decay = {"decay_up": -column(self.decay) / sides["top"], "decay_down": column(self.decay) / sides["bottom"]}
-        return sides | decay | {"rise": self.rise, "add": self.c2c_add, "tilt": self.c2c_slope}
+        """Return step sizes, ranges, shape, noise and thresholds of every pair."""
+        return self.sides(draw) | {
+            "rise": self.rise, "decay": self.decay, "add": self.c2c_add, "tilt": self.c2c_slope,
+        }  # fmt: skip
 
     @law
     def pulse(
-        w: Any, up: Any, xi: Any, common: Any, refreshes: Any, a_up: Any, a_down: Any, decay_up: Any, decay_down: Any,
-        top: Any, bottom: Any, rise: Any, upper: Any, lower: Any, c2c: Any, add: Any, tilt: Any,
+        w: Any, up: Any, xi: Any, common: Any, refreshes: Any, a_up: Any, a_down: Any,
+        top: Any, bottom: Any, rise: Any, decay: Any, upper: Any, lower: Any, c2c: Any, add: Any, tilt: Any,
     ) -> Any:  # fmt: skip
         """Raise the side of the pulse by a step that decays with its state, and refresh the pair where it is due."""
         common = fitting(w, common, top, bottom)
         ahead = where(up, w, -w)
         side = common + maximum(ahead, 0.0)
         other = side - ahead
-        step = where(up, a_up, a_down) * (1.0 + rise * exp(where(up, decay_up, decay_down) * side))
+        full = where(up, top, -bottom)
+        step = where(up, a_up, a_down) * (1.0 + rise * exp(-decay * (side / full)))
         new = side + step + c2c * (step + add + tilt * side) * xi
-        new = minimum(maximum(new, 0.0), where(up, top, -bottom))
+        new = minimum(maximum(new, 0.0), full)
         reset = due(new, other, upper, lower)
         kept = where(reset, 0.0, minimum(new, other))
         return where(up, new - other, other - new), kept, refreshes + where(reset, 1.0, 0.0)
