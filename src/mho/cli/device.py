@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 device_app = typer.Typer(
     no_args_is_help=True,
     help="Memory devices: what is built in, where its numbers come from, and what any device is like.",
 )
+
+
+NAMES = "A published device, a law, path/to/file.py:Class, module:Class, a device's TOML or a run's config.toml."
 
 
 @device_app.command("list")
@@ -31,3 +36,15 @@ def device_list() -> None:
         [(name, f"Law: {first_line(kind)}", reference(kind)) for name, kind in kinds],
         "Laws, for your own numbers",
     )
+
+
+@device_app.command("check")
+def device_check(name: Annotated[str, typer.Argument(metavar="NAME", help=NAMES)]) -> None:
+    """Check a device against every property that mho's own devices have, and say in words what is wrong."""
+    from mho.characterize import check_device
+    from mho.config.device_named import device_named
+
+    found = check_device(device_named(name))
+    typer.echo(str(found))
+    if not found.ok:
+        raise typer.Exit(1)

@@ -21,11 +21,11 @@ from mho.devices import ops
 from mho.devices.base import Device, law_arguments
 from mho.errors import LawError
 
-_ALIASES: dict[Any, str] = {getattr(ops, name): name for name in ops.OPS}
-_ALIASES |= {np.where: "where", np.minimum: "minimum", np.maximum: "maximum", np.exp: "exp", math.exp: "exp"}
-_ALIASES |= {np.log: "log", math.log: "log", np.sqrt: "sqrt", math.sqrt: "sqrt", np.abs: "absolute"}
-_ALIASES |= {np.power: "power", np.tanh: "tanh", math.tanh: "tanh", np.floor: "floor", math.floor: "floor"}
-_ALIASES |= {abs: "absolute", min: "minimum", max: "maximum"}
+ALIASES: dict[Any, str] = {getattr(ops, name): name for name in ops.OPS}
+ALIASES |= {np.where: "where", np.minimum: "minimum", np.maximum: "maximum", np.exp: "exp", math.exp: "exp"}
+ALIASES |= {np.log: "log", math.log: "log", np.sqrt: "sqrt", math.sqrt: "sqrt", np.abs: "absolute"}
+ALIASES |= {np.power: "power", np.tanh: "tanh", math.tanh: "tanh", np.floor: "floor", math.floor: "floor"}
+ALIASES |= {abs: "absolute", min: "minimum", max: "maximum"}
 
 _ALLOWED = (
     ast.Assign, ast.Return, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Constant,
@@ -73,8 +73,8 @@ class _Translator(ast.NodeTransformer):
 
     def function(self, function: Callable[..., Any]) -> None:
         """Add the translated definition of one function, after those it needs."""
-        definition, self.lines, self.where = _parse(function)
-        self.scope = vars(builtins) | function.__globals__ | dict(inspect.getclosurevars(function).nonlocals)
+        definition, self.lines, self.where = parse_law(function)
+        self.scope = scope_of(function)
         given = definition.args
         if given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs or given.defaults:
             raise self.refused(definition, "a law takes plain arguments, by position and without defaults")
@@ -204,7 +204,7 @@ class _Translator(ast.NodeTransformer):
             return self.reading(node)
         arguments = [self.visit(a) for a in node.args]
         try:
-            known = _ALIASES.get(target)
+            known = ALIASES.get(target)
         except TypeError:
             known = None
         if known is None:
@@ -262,6 +262,11 @@ class _Translator(ast.NodeTransformer):
         raise self.refused(node, f"{ast.unparse(node)} is {kind}; a law uses numbers and functions only")
 
 
+def scope_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return what the names stand for that a function takes from outside."""
+    return vars(builtins) | function.__globals__ | dict(inspect.getclosurevars(function).nonlocals)
+
+
 def _own(name: str) -> str:
     """Return the kernel's name of a law's own variable, which no primitive has."""
     return f"{name}_"
@@ -284,7 +289,8 @@ def _is_docstring(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def _parse(function: Callable[..., Any]) -> tuple[ast.FunctionDef, list[str], str]:
+def parse_law(function: Callable[..., Any]) -> tuple[ast.FunctionDef, list[str], str]:
+    """Return the definition of a law or helper, its lines, and the words for where it is."""
     where = f"{Path(function.__code__.co_filename).name}: {function.__qualname__}"
     try:
         text = textwrap.dedent(inspect.getsource(function))
