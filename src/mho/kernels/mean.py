@@ -32,14 +32,12 @@ def mean_source(device: type[Device], per_cell: tuple[bool, ...]) -> str:
     store = [f"s_{n}[at + u64(j)] = {lane[f's_{n}[i]']}" for n in states]
     given = [lane[f"s_{n}[i]"] for n in states] + [lane.get(s, s) for s in sources.values()]
     names = ["w", *(f"s{k}" for k in range(len(states)))]
-    quiet = [f"s{k} = {lane[f's_{n}[i]']}" for k, n in enumerate(states)]
-    quiet += [f"{', '.join(f'new_{n}' for n in names)} = law_pulse({', '.join(['w', 'up', 'f32(0.0)', *given])})"]
-    extra = [f"{lane[f's_{n}[i]']} = part_way(s{k}, new_s{k}, share)" for k, n in enumerate(states)]
-    noisy = [*quiet, f"{', '.join(f'wild_{n}' for n in names)} = law_pulse({', '.join(['w', 'up', 'z', *given])})"]
+    step = [f"s{k} = {lane[f's_{n}[i]']}" for k, n in enumerate(states)]
+    step += [f"{', '.join(f'new_{n}' for n in names)} = law_pulse({', '.join(['w', 'up', 'xi', *given])})"]
+    places = ["lane[u64(j)]", *(lane[f"s_{n}[i]"] for n in states)]
+    step += [f"{place} = part_way({n}, new_{n}, share)" for place, n in zip(places, names, strict=True)]
     body = template("mean").replace("$bind", _lines(bind, 4)).replace("$load", _lines(load, 24))
-    body = body.replace("$store", _lines(store, 24))
-    body = body.replace("$quiet", _lines([*quiet, *extra, "lane[u64(j)] = part_way(w, new_w, share)"], 36))
-    body = body.replace("$noisy", _lines([*noisy, *extra, "lane[u64(j)] = shaken_way(w, new_w, wild_w, share)"], 36))
+    body = body.replace("$store", _lines(store, 24)).replace("$step", _lines(step, 32))
     sizes = f"LANES = {LANES}\nMEAN_BYTES = {BYTES}\nMOST = {MOST}.0\n"
     return "\n\n".join([law_prelude(device), template("ways"), sizes, numbered(body)])
 

@@ -125,9 +125,10 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
 def mean_update_(cells: Cells, samples: Samples, noisy: Tensor, device_of: Tensor | None) -> None:
     """Move the devices of a tile without granularity: by the law's mean step times n = gain abs(x d) pulses, in place.
 
-    In m = ceil(n) equal parts, so that none exceeds a pulse: w <- w + (step at xi = 0) n/m, and where the noise of a
-    chip is on (`noisy`, (chips,) uint8) + sqrt(n/m) (step at xi - step at 0), whose variance is that of n pulses.
-    Further states go the same share of their way. No pulses are counted; n is at most 65,536 a sample.
+    In m = ceil(n) equal parts, so that none exceeds a pulse: w <- w + s (law(w, xi / sqrt(s)) - w) with s = n/m. xi is
+    0, or where the noise of a chip is on (`noisy`, (chips,) uint8) a standard normal draw: a step that is linear in xi
+    then has the mean and the variance of n pulses, and no state leaves the law's bounds. Further states go the same
+    share of their way. No pulses are counted; n is at most 65,536 a sample.
     """
     chips, devices = cells.state.shape[:2]
     for chip in range(chips):
@@ -160,19 +161,14 @@ def _move_part(
     old, share = [a[on] for a in arrays], number[on] / parts[on]
     up = np.broadcast_to(_up(samples, chip, vector), on.shape)[on]
 
-    def law(xi: np.ndarray) -> list[np.ndarray]:
-        new = cells.device.pulse(old[0], up, xi, *old[1:], *taken)
-        return [np.asarray(v, np.float32) for v in (new if cells.device.state else [new])]
-
-    new = law(np.zeros_like(share))
-    for array, a, b in zip(arrays, old, new, strict=True):
-        array[on] = np.clip(a + share * (b - a), np.minimum(a, b), np.maximum(a, b))
+    xi = np.zeros_like(share)
     if noisy:
         key = key_of(samples, chip, "pulse")
-        wild = law(normal32(draws(key, np.flatnonzero(on), samples.first + vector, part, samples.step)))[0]
-        there = old[0] + share * (new[0] - old[0]) + np.sqrt(share) * (wild - new[0])
-        ends = np.stack([old[0], new[0], wild])
-        arrays[0][on] = np.clip(there, ends.min(0), ends.max(0))
+        xi = normal32(draws(key, np.flatnonzero(on), samples.first + vector, part, samples.step)) / np.sqrt(share)
+    moved = cells.device.pulse(old[0], up, xi, *old[1:], *taken)
+    for array, a, b in zip(arrays, old, moved if cells.device.state else [moved], strict=True):
+        b = np.asarray(b, np.float32)
+        array[on] = np.clip(a + share * (b - a), np.minimum(a, b), np.maximum(a, b))
 
 
 def _up(samples: Samples, chip: int, vector: int) -> np.ndarray:
