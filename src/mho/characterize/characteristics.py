@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mho.characterize.cycle import cycle
-from mho.characterize.parameters import parameters_of
+from mho.characterize.parameters import measured, parameters
 from mho.characterize.response import Response, response_of
 from mho.characterize.states import States, states_of
 from mho.characterize.steps import StepSizes, steps_of
@@ -18,7 +18,9 @@ from mho.devices.base import Device
 class Characteristics:
     """What `devices` drawn devices per chip and the mean device are like.
 
-    parameters: by name (chips, devices), what differs between the drawn devices; see `parameters_of`.
+    mean (chips,) and drawn (chips, devices): by name, what noiseless pulses show of the mean and of the drawn devices;
+    see `measured`. parameters: by name (chips, devices), what differs between the drawn devices: the stated fields, and
+    what is measured beside them.
     """
 
     device: Device
@@ -27,6 +29,8 @@ class Characteristics:
     response: Response
     steps: StepSizes
     states: States
+    mean: dict[str, np.ndarray]
+    drawn: dict[str, np.ndarray]
     parameters: dict[str, np.ndarray]
 
 
@@ -47,5 +51,7 @@ def characterize(
     whole = cycle(device, None, devices, seed, chips=chips)
     shown = whole if pulses in (None, whole.turn) else cycle(device, pulses, devices, seed, chips=chips)
     given, steps = response_of(shown), steps_of(whole)
-    found = parameters_of(whole, steps)
-    return Characteristics(device, devices, chips, given, steps, states_of(whole), found)
+    mean, drawn = measured(whole, steps)
+    return Characteristics(
+        device, devices, chips, given, steps, states_of(whole), mean, drawn, parameters(whole, drawn)
+    )

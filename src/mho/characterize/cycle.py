@@ -75,8 +75,8 @@ def cycle(
         if n in wanted:
             read.append(_reading(drawn, all_.state[:, :devices], len(read)))
         if n >= pulses:
-            path.append(all_.state[:, -1])
-            extra.append([e[:, -1:] for e in all_.extra])
+            path.append(all_.state[:, -1].copy())
+            extra.append([e[:, -1:].copy() for e in all_.extra])
         if n in (pulses, 2 * pulses):
             ends.append(all_.state[:, devices:-1])
         if n == 3 * pulses:

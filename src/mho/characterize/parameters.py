@@ -5,47 +5,59 @@ from __future__ import annotations
 import numpy as np
 
 from mho.characterize.cycle import Cycle
+from mho.characterize.sample import Sample
 from mho.characterize.steps import StepSizes
 
+STEP, RATIO, LOWEST, HIGHEST = "step at w = 0", "up / down step at w = 0", "lowest state", "highest state"
+SYMMETRY, ASYMMETRY, BY_STEP = "symmetry point", "asymmetry", "states (range / step)"
 SAME = 0.03
 """Two quantities whose values differ by less than this share are shown once."""
 
 
-def parameters_of(c: Cycle, steps: StepSizes) -> dict[str, np.ndarray]:
-    """Return by name, (chips, devices), what differs between the drawn devices; NaN where a device has no value.
+def measured(c: Cycle, steps: StepSizes) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return what noiseless pulses show of the mean devices (chips,) and of the drawn ones (chips, devices), by name.
 
-    First the stated fields with a spread, as drawn. Then, measured on the law without noise, where it differs and is
-    not a stated field under another name: the step at w = 0 (mean of up and down), the ratio of up to down step there,
-    lowest and highest state, the symmetry point, and the number of states (range / step). `steps` are of the same
+    The step at w = 0 (mean of up and down), the ratio of up to down step there, lowest and highest state, symmetry
+    point, asymmetry and number of states (range / step); NaN where a device has no such value. `steps` are of the same
     devices.
     """
-    sample = c.drawn
+    mean_low, mean_high = steps.low[:, None], steps.high[:, None]
+    mean = _of(c.mean, mean_low, mean_high, steps.symmetry[:, None], steps.asymmetry[:, None])
+    drawn = _of(c.drawn, c.low, c.high, steps.device_symmetry, steps.device_asymmetry)
+    return {name: values[:, 0] for name, values in mean.items()}, drawn
+
+
+def _of(
+    sample: Sample, low: np.ndarray, high: np.ndarray, symmetry: np.ndarray, asymmetry: np.ndarray
+) -> dict[str, np.ndarray]:
     zero = np.zeros_like(sample.state)
     up, down = sample.moved(zero, True), -sample.moved(zero, False)
     size = (np.abs(up) + np.abs(down)) / 2
     with np.errstate(all="ignore"):
-        measured = {
-            "step at w = 0": size,
-            "up / down step at w = 0": up / down,
-            "lowest state": steps.device_low,
-            "highest state": steps.device_high,
-            "symmetry point": steps.device_symmetry,
-            "states (range / step)": (steps.device_high - steps.device_low) / size,
-        }
-    found = {f: sample.stated[f] for f in vars(sample.device) if f in sample.stated}
-    for name, values in measured.items():
+        found = {
+            STEP: size, RATIO: up / down, LOWEST: low, HIGHEST: high, SYMMETRY: symmetry, ASYMMETRY: asymmetry,
+            BY_STEP: (high - low) / size,
+        }  # fmt: skip
+    return {name: np.where(np.isfinite(values), values, np.nan) for name, values in found.items()}
+
+
+def parameters(c: Cycle, shown: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return by name, (chips, devices), what differs between the drawn devices.
+
+    First the stated fields with a spread, as drawn, then of `shown`, what is measured on the drawn devices, all that
+    differs and is not a stated field under another name.
+    """
+    found = {f: c.drawn.stated[f] for f in vars(c.drawn.device) if f in c.drawn.stated}
+    for name, values in shown.items():
         if _differs(values) and not any(_same(values, other) for other in found.values()):
-            found[name] = np.where(np.isfinite(values), values, np.nan)
+            found[name] = values
     return found
 
 
 def _differs(values: np.ndarray) -> bool:
-    """Return whether finite values of some chip differ."""
-    finite = np.where(np.isfinite(values), values, np.nan)
-    kept = finite[:, np.isfinite(finite).any(axis=0)]
-    return bool(
-        kept.size and (np.nanmax(kept, axis=1) - np.nanmin(kept, axis=1) > 1e-6 * np.nanmax(np.abs(kept))).any()
-    )
+    """Return whether the values of some chip differ by more than rounding."""
+    rows = [row[np.isfinite(row)] for row in values]
+    return any(row.size and np.ptp(row) > 1e-5 * np.abs(row).max() for row in rows)
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:

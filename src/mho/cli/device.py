@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mho.cli import showing
+
 device_app = typer.Typer(
     no_args_is_help=True,
     help="Memory devices: what is built in, where its numbers come from, and what any device is like.",
@@ -48,3 +50,6 @@ def device_check(name: Annotated[str, typer.Argument(metavar="NAME", help=NAMES)
     typer.echo(str(found))
     if not found.ok:
         raise typer.Exit(1)
+
+
+device_app.command("show")(showing.show)

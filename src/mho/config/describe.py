@@ -19,7 +19,7 @@ def reference(kind: type[Device]) -> str:
     """Return what the docstring of a law gives as its reference, or "mho" for one without."""
     text = inspect.cleandoc(vars(kind).get("__doc__") or "")
     _, found, rest = text.partition("Reference: ")
-    return " ".join(rest.partition("\n\n")[0].split()).rstrip(".") if found else "mho"
+    return " ".join(rest.partition("\n\n")[0].replace("`", "").split()).rstrip(".") if found else "mho"
 
 
 def beside_the_law(device: Device) -> list[str]:
@@ -53,9 +53,6 @@ def beside_the_law(device: Device) -> list[str]:
         found.append(f"Correlated draws: {pairs}.")
     if device.shifted:
         found.append("Its range is stated around the symmetry point already: shifting it to zero once more is refused.")
-    if device.window is not None:
-        low, high = device.window.low, device.window.high
-        found.append(f"In siemens: w = -1 is {low:.4g} S, w = +1 is {high:.4g} S.")
     return found
 
 

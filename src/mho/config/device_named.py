@@ -67,8 +67,6 @@ def _only_class(path: Path) -> type[Device]:
 
 def _from_toml(path: Path) -> Device:
     """Return the device of a TOML: its own, where `law` stands at the top, else that of a run."""
-    from mho.config.device_file import load_device
-
     try:
         with path.expanduser().open("rb") as file:
             tables = tomllib.load(file)
@@ -76,4 +74,8 @@ def _from_toml(path: Path) -> Device:
         raise ConfigError(f"the device {path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    return load_device(path) if "law" in tables else load(path).analog.device
+    if "law" not in tables:
+        return load(path).analog.device
+    from mho.config.device_file import load_device
+
+    return load_device(path)

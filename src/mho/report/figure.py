@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from mho.report import scale as scales
+from mho.report.scale import Scale
+
 BLUE, ORANGE, GREEN, RED, GREY = "#2563eb", "#ea7317", "#15803d", "#b91c1c", "#6b7280"
 COLOURS = (BLUE, ORANGE, GREEN, "#7c3aed", RED, "#0e7490", "#a16207", "#be185d")
 DIGITS = 6
@@ -17,7 +20,10 @@ DIGITS = 6
 
 @dataclass
 class Figure:
-    """One figure: its name in the page, a title, a caption in plain words, and Plotly's traces and layout."""
+    """One figure: its name in the page, a title, a caption in plain words, and Plotly's traces and layout.
+
+    also_x, also_y: a second scale of the axis, at the top and on the right.
+    """
 
     name: str
     title: str
@@ -26,6 +32,8 @@ class Figure:
     y: str
     traces: list[dict[str, Any]] = field(default_factory=list)
     layout: dict[str, Any] = field(default_factory=dict)
+    also_x: Scale | None = None
+    also_y: Scale | None = None
 
     def line(self, x: Iterable[float], y: Iterable[float], label: str = "", colour: str = BLUE, **more: Any) -> None:
         """Add a line; `faint=True` for one of many, which has no entry in the legend."""
@@ -83,7 +91,7 @@ class Figure:
             "gridcolor": "#e5e7eb", "zeroline": False, "linecolor": "#9ca3af", "ticks": "outside",
             "automargin": True,
         }  # fmt: skip
-        layout = {
+        layout: dict[str, Any] = {
             "height": 330, "paper_bgcolor": "white", "plot_bgcolor": "white", "hovermode": "closest",
             "font": {"family": "system-ui, sans-serif", "size": 12, "color": "#1f2937"},
             "margin": {"l": 60, "r": 16, "t": 12, "b": 48},
@@ -94,7 +102,27 @@ class Figure:
         own = {key: value for key, value in self.layout.items() if key not in ("xaxis", "yaxis")}
         for key, title in (("xaxis", self.x), ("yaxis", self.y)):
             own[key] = {**axis, "title": {"text": title, "standoff": 8}, **self.layout.get(key, {})}
-        return {"data": self.traces, "layout": {**layout, **own}}
+        more, traces = self._second_axes(), list[dict[str, Any]]()
+        if more:  # an axis is drawn when a trace has it
+            traces = [{"type": "scatter", "x": [None], "y": [None], "showlegend": False} | _axes_of(more)]
+        if "xaxis2" in more:  # the legend makes room for the axis at the top
+            layout |= {"legend": {**layout["legend"], "y": 1.22}, "height": layout["height"] + 40}
+        return {"data": [*self.traces, *traces], "layout": {**layout, **own, **more}}
+
+    def _second_axes(self) -> dict[str, Any]:
+        """Return the layout of the second axes, which follow the first when a reader zooms."""
+        found = {}
+        pairs = (("x", self.also_x, "top"), ("y", self.also_y, "right"))
+        for one, scale, side in ((one, scale, side) for one, scale, side in pairs if scale is not None):
+            values = [v for t in self.traces for v in t[one] if v is not None]
+            beside = {"overlaying": one, "matches": one, "side": side}
+            found[f"{one}axis2"] = scales.axis(scale, beside, min(values), max(values))
+        return found
+
+
+def _axes_of(layout: dict[str, Any]) -> dict[str, str]:
+    """Return what puts a trace on second axes."""
+    return {key.removesuffix("2"): key[0] + "2" for key in layout}
 
 
 def log_axis(values: Iterable[float]) -> dict[str, Any]:

@@ -24,7 +24,10 @@ class Section:
     level: int = 2
 
 
-def page(title: str, lead: str, sections: Iterable[Section]) -> str:
+RUN = "Written by mho from the files of the run directory. This file needs no network."
+
+
+def page(title: str, lead: str, sections: Iterable[Section], footer: str = RUN) -> str:
     """Return the HTML of a report; `lead` is HTML, the rest of the words are escaped."""
     from plotly.offline import get_plotlyjs
 
@@ -33,7 +36,7 @@ def page(title: str, lead: str, sections: Iterable[Section]) -> str:
         f'<a href="#{escape(s.anchor)}" class="level{s.level}">{escape(s.title)}</a>' for s in kept if s.level <= 3
     )
     return Template(_file("page.html")).substitute(
-        title=escape(title), lead=lead, links=links, body="".join(_section(s) for s in kept),
+        title=escape(title), lead=lead, footer=escape(footer), links=links, body="".join(_section(s) for s in kept),
         style=_file("style.css"), draw=_file("draw.js"), plotly=get_plotlyjs(),
     )  # fmt: skip
 
