@@ -1,0 +1,297 @@
+"""Every law fitted to measured devices, ranked, and the best one turned into a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mho.characterize.fitting.freerun import free_run, goodness
+from mho.characterize.fitting.lawfit import Fitter, LawFit
+from mho.characterize.fitting.population import population
+from mho.characterize.fitting.read import Measurements
+from mho.characterize.fitting.records import Prepared, listed, prepare
+from mho.characterize.fitting.spreads import Spreads, spreads
+from mho.config.laws import laws
+from mho.devices.base import Device
+from mho.errors import ConfigError, DataError, MhoError
+from mho.kernels.trace import START
+
+SCREEN = 48
+"""Devices on which all laws are tried; those that are not clearly worse are fitted to all."""
+CONTENDERS, CLEARLY = 3, 10.0
+"""Laws at most that are fitted to all devices, and by how much, per device, a law's BIC is clearly worse."""
+EQUAL = 0.5
+"""Laws whose BIC differs by less than this per device describe the readings equally well; then the shortest wins."""
+FAR_OFF, LOST = 5.0, 0.2
+"""A reading this many standard deviations off is an outlier; a device with this share of them is not described."""
+DRIFT_ERRORS = 4.0
+
+Progress = Callable[[str, int, int], None]
+"""Progress(what is being done, done, of how many)."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One law and how well it fits: devices it was fitted to, r2 of noise-free traces (median over devices), error
+    (standard deviation of a reading around its prediction, weight units), loglik, freedom (parameters that the readings
+    determine), aic and bic, those and loglik on the devices that all laws were fitted to; failed: why it could not be.
+    """
+
+    name: str
+    devices: int = 0
+    r2: float = np.nan
+    error: float = np.nan
+    loglik: float = -np.inf
+    freedom: float = np.nan
+    aic: float = np.inf
+    bic: float = np.inf
+    parameters: int = 0
+    failed: str = ""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Measured devices as a law with spreads: `device` is what `mho train` takes.
+
+    ranking: all laws, the best first. law: that of the device. shared: {field: (value, its error, standard deviation
+    between devices)} of its plain numbers, c2c among them. outliers: (readings of records,) bool. predicted: (readings,
+    2) state and variance predicted for each reading. trace: (readings,) noise-free response of each device. notes, left_out:
+    what was done to the measurements, and which devices do not count, with the reason.
+    """
+
+    measurements: Measurements
+    prepared: Prepared
+    law: str
+    ranking: tuple[Ranked, ...]
+    fit: LawFit
+    spreads: Spreads
+    shared: dict[str, tuple[float, float, float]]
+    predicted: np.ndarray
+    outliers: np.ndarray
+    trace: np.ndarray
+    notes: tuple[str, ...]
+    left_out: dict[str, str]
+
+    @property
+    def device(self) -> Device:
+        """Return the fitted device."""
+        return self.spreads.device
+
+    @property
+    def read_noise(self) -> float:
+        """Return the standard deviation of a reading of the middle device, in weight units."""
+        return float(np.median(self.fit.read_noise))
+
+
+def fit_devices(
+    measurements: Measurements, law: str | Device | None = None, *, progress: Progress | None = None, seed: int = 0
+) -> Fit:
+    """Return the law that describes measured devices best, with the spreads and correlations of its parameters.
+
+    law: fit this one only: the name of a law, or a device whose own fields are the starts (a user's class, too).
+    Raises DataError when no device can be fitted, ConfigError or LawError when no law can be.
+    """
+    tell = progress or (lambda what, done, total: None)
+    tell("preparing", 0, 1)
+    prepared = prepare(measurements)
+    fitters, failed = _fitters(_candidates(law), prepared, seed)
+    few = _spread_out(len(prepared), SCREEN)
+    fits: dict[str, LawFit] = {}
+    for k, (name, fitter) in enumerate(fitters.items()):
+        tell(f"law {name}", k, len(fitters) + CONTENDERS + 2)
+        try:
+            fits[name] = fitter.fit(few, fitter.start())
+        except MhoError as error:
+            failed[name] = str(error)
+    fits = {
+        name: fit
+        for name, fit in fits.items()
+        if np.isfinite(fit.minimum.loss).all() or not failed.update({name: LOSES})
+    }
+    if not fits:
+        reasons = "; ".join(f"{name}: {why}" for name, why in failed.items())
+        raise ConfigError(f"no law can be fitted to {measurements.path}. {reasons}")
+    rows = _ranked(fitters, fits, few)
+    if len(few) < len(prepared):
+        rows = _in_full(fitters, fits, rows, len(prepared), tell)
+    best = rows[0].name
+    tell(f"law {best}: spreads", len(fitters) + CONTENDERS, len(fitters) + CONTENDERS + 2)
+    rows += [Ranked(name, failed=why) for name, why in failed.items()]
+    return _finished(measurements, prepared, rows, fitters[best], fits[best])
+
+
+LOSES = "its likelihood is not finite on these readings"
+
+
+def _candidates(law: str | Device | None) -> dict[str, Device]:
+    if isinstance(law, Device):
+        return {type(law).__name__: law}
+    if law is not None:
+        from mho.config.device_named import device_named
+
+        return {law: device_named(law)}
+    return {name: kind() for name, kind in laws().items()}
+
+
+def _fitters(devices: Mapping[str, Device], prepared: Prepared, seed: int) -> tuple[dict[str, Fitter], dict[str, str]]:
+    """Return the laws that may be fitted, and why others cannot."""
+    found, failed = {}, {}
+    for name, device in devices.items():
+        if device._tables():
+            failed[name] = "takes a measured table instead of parameters"
+            continue
+        try:
+            found[name] = Fitter(name, device, prepared, seed=seed)
+        except MhoError as error:
+            failed[name] = str(error)
+    return found, failed
+
+
+def _spread_out(count: int, most: int) -> np.ndarray:
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
+def _ranked(fitters: Mapping[str, Fitter], fits: Mapping[str, LawFit], devices: np.ndarray) -> list[Ranked]:
+    """Return the laws ranked by BIC on `devices`, which all fits contain."""
+    rows = []
+    for name, fit in fits.items():
+        among = np.isin(fit.devices, devices)
+        prepared = fitters[name].prepared
+        readings = sum(int(_used(prepared, d).sum()) for d in devices)
+        loss, freedom = float(fit.minimum.loss[among].sum()), float(fit.freedom()[among].sum())
+        r2, error = goodness(fitters[name], fit, among)
+        rows.append(
+            Ranked(
+                name, len(fit.devices), r2, error, -loss, freedom, 2 * loss + 2 * freedom,
+                2 * loss + freedom * float(np.log(max(readings, 2))), len(fit.parameters),
+            )
+        )  # fmt: skip
+    rows.sort(key=lambda r: r.bic)
+    equal = [r for r in rows if r.bic < rows[0].bic + EQUAL * len(devices)]
+    shortest = min(equal, key=lambda r: (r.parameters, r.bic))
+    return [shortest, *(r for r in rows if r is not shortest)]
+
+
+def _used(prepared: Prepared, device: int) -> np.ndarray:
+    rows = slice(prepared.records.begins[device], prepared.records.ends[device])
+    return np.isfinite(prepared.records.readings[rows]) & (prepared.records.kinds[rows] != START)
+
+
+def _in_full(
+    fitters: Mapping[str, Fitter], fits: dict[str, LawFit], rows: list[Ranked], count: int, tell: Progress
+) -> list[Ranked]:
+    """Fit the laws that are not clearly worse to all devices, and rank these anew before the others."""
+    close = [r for r in rows[:CONTENDERS] if r.bic < rows[0].bic + CLEARLY * r.devices]
+    for k, row in enumerate(close):
+        tell(f"law {row.name}, all {count} devices", len(fitters) + k, len(fitters) + CONTENDERS + 2)
+        start = np.median(fits[row.name].minimum.at, axis=0)
+        start[-1] = 0.0
+        fits[row.name] = fitters[row.name].fit(np.arange(count), start)
+    first = _ranked(fitters, {r.name: fits[r.name] for r in close}, np.arange(count))
+    return first + [r for r in rows if r.name not in {c.name for c in close}]
+
+
+def _finished(measurements: Measurements, prepared: Prepared, rows: list[Ranked], fitter: Fitter, fit: LawFit) -> Fit:
+    """Return the whole answer of the best law: its plain numbers shared by all devices, spreads, what is left out."""
+    left_out = dict(prepared.left_out)
+    described, reasons = _described(fitter, fit)
+    left_out |= reasons
+    if not described.any():
+        raise DataError(f"{measurements.path}: the law {fit.name} describes no device: {next(iter(reasons.values()))}")
+    shared = _shared(fit, described)
+    held = fitter.held({name: value for name, (value, _, _) in shared.items()})
+    begin = fit.minimum.at[described].copy()
+    for name, (value, _, _) in shared.items():
+        k = held.parameters.names.index(name)
+        begin[:, k] = held.parameters.coordinates(np.full(len(held.parameters), value))[k]
+    final = held.fit(fit.devices[described], begin)
+    template = fitter.parameters.device
+    found = spreads(final, template, prepared.window, {name: value for name, (value, _, _) in shared.items()})
+    trail = held.trail(final)
+    z = np.abs(_errors(prepared, final, trail)) / np.sqrt(np.maximum(trail[:, 1], 1e-20))
+    outliers = np.nan_to_num(z, nan=0.0) > FAR_OFF
+    trace = free_run(held, final)
+    notes = [*prepared.notes, *_drift_notes(prepared, final), *_outlier_note(prepared, final, outliers)]
+    return Fit(
+        measurements,
+        prepared,
+        fit.name,
+        tuple(rows),
+        final,
+        found,
+        shared,
+        trail,
+        outliers,
+        trace,
+        tuple(notes),
+        left_out,
+    )
+
+
+def _errors(prepared: Prepared, fit: LawFit, trail: np.ndarray) -> np.ndarray:
+    """Return readings minus predictions; NaN at starts, where readings are absent, and of devices without a fit."""
+    records = prepared.records
+    errors = np.full(len(records.readings), np.nan)
+    for d, drift in zip(fit.devices, fit.drift, strict=True):
+        rows = slice(records.begins[d], records.ends[d])
+        age = np.arange(records.ends[d] - records.begins[d]) / (records.ends[d] - records.begins[d])
+        errors[rows] = records.readings[rows] - drift * age - trail[rows, 0]
+    return np.where(records.kinds == START, np.nan, errors)
+
+
+def _described(fitter: Fitter, fit: LawFit) -> tuple[np.ndarray, dict[str, str]]:
+    """Return which devices the law describes, and by name why it does not describe the others."""
+    trail = fitter.trail(fit)
+    z = np.abs(_errors(fitter.prepared, fit, trail)) / np.sqrt(np.maximum(trail[:, 1], 1e-20))
+    good, reasons = np.ones(len(fit.devices), bool), {}
+    noise = np.log(fit.read_noise)
+    middle, width = np.median(noise), 1.4826 * np.median(np.abs(noise - np.median(noise))) + 0.1
+    for k, d in enumerate(fit.devices):
+        rows = slice(fitter.prepared.records.begins[d], fitter.prepared.records.ends[d])
+        own = z[rows][np.isfinite(z[rows])]
+        name = fitter.prepared.names[d]
+        if not np.isfinite(fit.minimum.loss[k]) or not len(own):
+            reasons[name] = "the law gives no finite likelihood for its readings"
+        elif (own > FAR_OFF).mean() > LOST:
+            reasons[name] = f"{100 * (own > FAR_OFF).mean():.0f} % of its readings lie far off what {fit.name} predicts"
+        elif noise[k] > middle + 8 * width and len(fit.devices) > 10:
+            reasons[name] = (
+                f"{fit.name} describes it badly: it leaves {np.exp(noise[k] - middle):.1f} times the noise of other devices"
+            )
+        good[k] = name not in reasons
+    return good, reasons
+
+
+def _shared(fit: LawFit, described: np.ndarray) -> dict[str, tuple[float, float, float]]:
+    """Return the plain numbers of a law: value common to all devices, its error, spread between devices."""
+    p, covariance, found = fit.parameters, fit.covariance(), {}
+    for k in np.flatnonzero(p.shared):
+        x = fit.minimum.at[described, k : k + 1]
+        common = population(x, covariance[described, k : k + 1, k : k + 1])
+        at = np.full(len(p), common.mean[0])
+        value, slope = float(p.values(at)[k]), abs(float(p.slopes(p.values(at))[k]))
+        found[p.names[k]] = (float(f"{value:.5g}"), slope * float(common.mean_error[0]), slope * float(common.std[0]))
+    return found
+
+
+def _drift_notes(prepared: Prepared, fit: LawFit) -> list[str]:
+    error = np.sqrt(np.einsum("npp->np", fit.covariance())[:, -1])
+    sure = prepared.drifting[fit.devices] & (np.abs(fit.drift) > DRIFT_ERRORS * error)
+    half = (prepared.window.high - prepared.window.low) / 2
+    shown = [f"{prepared.names[fit.devices[k]]} ({fit.drift[k] * half * 1e6:+.3g} uS)" for k in np.flatnonzero(sure)]
+    if not shown:
+        return []
+    return [f"drifting baseline: {listed(shown)} over the record; a straight line was removed, together with the fit"]
+
+
+def _outlier_note(prepared: Prepared, fit: LawFit, outliers: np.ndarray) -> list[str]:
+    if not outliers.any():
+        return []
+    records = prepared.records
+    where = [d for d in fit.devices if outliers[records.begins[d] : records.ends[d]].any()]
+    return [
+        f"outliers: {int(outliers.sum())} of {int(np.isfinite(records.readings).sum())} readings in "
+        f"{listed([prepared.names[d] for d in where])} lie more than {FAR_OFF:g} standard deviations off; they hardly count"
+    ]
