@@ -38,7 +38,7 @@ def devices(draw, kind):
         elif isinstance(value, bool) and f.name != "shifted":
             changes[f.name] = draw(st.booleans())
         elif isinstance(value, float):
-            changes[f.name] = value * draw(FACTORS)
+            changes[f.name] = value * draw(st.floats(0.8, 1.25))  # also exponents, which make steps vanish
         elif f.name in base._tables():
             factors = draw(st.lists(FACTORS, min_size=len(value), max_size=len(value)))
             changes[f.name] = np.multiply(value, factors).tolist()
@@ -62,7 +62,7 @@ def test_every_published_device_has_the_properties(row):
 
 @pytest.mark.parametrize("kind", LAWS.values(), ids=LAWS)
 @given(data=st.data())
-@settings(max_examples=8)
+@settings(max_examples=6)
 def test_every_law_has_the_properties_for_drawn_parameters(kind, data):
     device = data.draw(devices(kind))
     for check in DRAWN:

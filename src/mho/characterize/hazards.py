@@ -6,6 +6,7 @@ import ast
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -61,10 +62,16 @@ def hazards(law: Callable[..., Any], arguments: list[Any], shape: tuple[int, ...
             yield Hazard(line, why, mask)
 
 
-def _run(function: Callable[..., Any], arguments: list[_Value]) -> list[_Value]:
+@lru_cache(maxsize=64)
+def _parsed(function: Callable[..., Any]) -> tuple[ast.FunctionDef, list[str], dict[str, Any]]:
     definition, lines, _ = parse_law(function)
+    return definition, lines, scope_of(function)
+
+
+def _run(function: Callable[..., Any], arguments: list[_Value]) -> list[_Value]:
+    definition, lines, scope = _parsed(function)
     given = {a.arg: value for a, value in zip(definition.args.args, arguments, strict=True)}
-    frame = _Frame(given, scope_of(function), lines)
+    frame = _Frame(given, scope, lines)
     for statement in definition.body:
         if isinstance(statement, ast.Return):
             value = statement.value

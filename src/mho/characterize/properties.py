@@ -129,10 +129,11 @@ def moves_as_told(device: Device) -> Problems:
             share = INSIDE[int(mean.argmin())]
             yield f"a pulse {word[0]} {word[2]} w by {-mean.min():.3g} in the mean at {share:.0%} of the range"
             continue
-        middle = subject.grid((0.5,) * len(QUANTILES), np.float64)
-        noisy = subject.law(middle, up, QUANTILES, subject.initial(middle))[0] - middle
+        zero = np.zeros((*state.shape[:2], len(QUANTILES)))
+        start = np.where((subject.low < 0) & (subject.high > 0), zero, subject.grid((0.5,), np.float64))
+        noisy = subject.law(start, up, QUANTILES, subject.initial(start))[0] - start
         if not noisy.mean() * (1 if up else -1) > 0:
-            yield f"a pulse {word[0]} moves w by {noisy.mean():.3g} in the mean in the middle; it should {word[1]} w"
+            yield f"a pulse {word[0]} moves w by {noisy.mean():.3g} in the mean from w = 0; it should {word[1]} w"
 
 
 def balances(device: Device) -> Problems:

@@ -39,11 +39,15 @@ class LinearStep(Device):
         yield from check_around_zero(self.w_max, self.w_min)
 
     def symmetry_point(self) -> PerChip | None:
-        """Return w* of the mean device; None where all steps are parallel."""
+        """Return w* of the mean device; None where the steps are parallel or balance outside the bounds only."""
         up, down = mean_steps(self.dw_min, self.up_down)
         tilt = up * numbers(self.gamma_up.mean) / numbers(self.w_max.mean)
         tilt = tilt - down * numbers(self.gamma_down.mean) / numbers(self.w_min.mean)
-        return plain((up - down) / tilt) if tilt.all() else None
+        if not tilt.all():
+            return None
+        point = (up - down) / tilt
+        inside = (point > numbers(self.w_min.mean)) & (point < numbers(self.w_max.mean))
+        return plain(point) if inside.all() else None
 
     def cells(self, draw: Draw) -> dict[str, Array]:
         """Return step sizes, slopes (per unit of w) and bounds of every device."""

@@ -10,7 +10,7 @@ from mho.devices.base import Array, Draw, law
 from mho.devices.ops import maximum, minimum, where
 from mho.devices.soft_bounds import SoftBounds
 from mho.devices.spread import PerChip, Spread, numbers
-from mho.devices.steps import around, plain, step_sizes
+from mho.devices.steps import around, mean_steps, plain, step_sizes
 
 
 class SoftBoundsReference(SoftBounds):
@@ -33,7 +33,12 @@ class SoftBoundsReference(SoftBounds):
 
     def symmetry_point(self) -> PerChip:
         """Return w* of the mean device, as it is read."""
-        point = 0.0 if self.subtract_symmetry_point else np.asarray(super().symmetry_point())
+        up, down = mean_steps(self.dw_min, self.up_down)
+        top, bottom = (
+            np.asarray(numbers(bound.mean)) / numbers(slope.mean)
+            for bound, slope in ((self.w_max, self.slope_up), (self.w_min, self.slope_down))
+        )
+        point = 0.0 if self.subtract_symmetry_point else (up - down) / (up / top - down / bottom)
         return plain(point - np.asarray(numbers(self.reference.mean)))
 
     def cells(self, draw: Draw) -> dict[str, Array]:
