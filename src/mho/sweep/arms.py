@@ -1,0 +1,117 @@
+"""The arms of an ablation, and how they become chips of as few runs as possible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Literal
+
+from mho.config import AnalogConfig, RunConfig
+from mho.config.fields import hints, is_per_chip
+from mho.devices import Device
+from mho.errors import ConfigError
+from mho.sweep.property import Found
+
+Kind = Literal["configured", "off", "alone", "none"]
+CONFIGURED, NONE = "as configured", "all off"
+PULSED = ("stochastic", "deterministic")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One configuration that is compared: all properties, all but one, one alone, or none.
+
+    `against`: the name of the arm that it is compared with, "" for the two ends.
+    """
+
+    name: str
+    kind: Kind
+    config: AnalogConfig
+    property: str = ""
+    against: str = ""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Arms whose chips share one run; `chips` holds the numbers of the chips of each arm."""
+
+    arms: tuple[Arm, ...]
+    chips: tuple[tuple[int, ...], ...]
+
+    def config(self, base: RunConfig) -> RunConfig:
+        """Return the run of all chips."""
+        ids = [chip for own in self.chips for chip in own]
+        configs = [arm.config for arm, own in zip(self.arms, self.chips, strict=True) for _ in own]
+        return replace(base, chips=tuple(ids), analog=packed(configs))
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Return the first and the second half of the arms."""
+        half = len(self.arms) // 2
+        return Batch(self.arms[:half], self.chips[:half]), Batch(self.arms[half:], self.chips[half:])
+
+
+def arms(analog: AnalogConfig, found: Found) -> list[Arm]:
+    """Return the arms of all properties: the two ends, every property off, and on alone where that means something.
+
+    Pulsed arms stand before those without granularity: neighbours with the same kind of update share a kernel call.
+    """
+    names = [p.name for p in found.properties]
+    made = [Arm(CONFIGURED, "configured", analog)]
+    for p in found.properties:
+        made.append(Arm(f"{p.name} off", "off", found.without(analog, [p.name]), p.name, CONFIGURED))
+    for p in found.properties:
+        if p.alone:
+            on = {p.name, p.needs}
+            config = found.without(analog, [name for name in names if name not in on])
+            against = f"{p.needs} alone" if p.needs else NONE
+            made.append(Arm(f"{p.name} alone", "alone", config, p.name, against))
+    made.append(Arm(NONE, "none", found.without(analog, names)))
+    return sorted(made, key=lambda arm: arm.config.update.trains not in PULSED)
+
+
+def batches(made: Sequence[Arm], seeds: int) -> list[Batch]:
+    """Return the arms in as few runs as can hold them: settings that no list over chips can have need runs apart."""
+    groups: list[list[int]] = []
+    for k, arm in enumerate(made):
+        for group in groups:
+            if _fits([made[i].config for i in group], arm.config):
+                group.append(k)
+                break
+        else:
+            groups.append([k])
+    numbers = [tuple(range(k * seeds, (k + 1) * seeds)) for k in range(len(made))]
+    return [Batch(tuple(made[k] for k in group), tuple(numbers[k] for k in group)) for group in groups]
+
+
+def _fits(held: list[AnalogConfig], one: AnalogConfig) -> bool:
+    try:
+        packed([*held, one])
+    except ConfigError:
+        return False
+    return True
+
+
+def packed(configs: Sequence[AnalogConfig]) -> AnalogConfig:
+    """Return one configuration whose chips are those given: a list over chips wherever they differ.
+
+    Raises ConfigError where they differ in what no list over chips can say.
+    """
+    merged: AnalogConfig = _merged(list(configs), "")
+    return merged
+
+
+def _merged(values: list[Any], path: str) -> Any:
+    first = values[0]
+    if all(type(v) is type(first) and v == first for v in values):
+        return first
+    if not is_dataclass(first) or any(type(v) is not type(first) for v in values):
+        raise ConfigError(f"{path} differs between chips and cannot be a list over them")
+    tables = first._tables() if isinstance(first, Device) else ()
+    change = {}
+    for f in fields(first):
+        held = [getattr(v, f.name) for v in values]
+        if any(type(h) is not type(held[0]) or h != held[0] for h in held):
+            hint = hints(type(first)).get(f.name)
+            listed = f.name in tables or (hint is not None and is_per_chip(hint))
+            change[f.name] = tuple(held) if listed else _merged(held, f"{path}.{f.name}")
+    return replace(first, **change)
