@@ -12,7 +12,7 @@ _HOMES = {
     "chip_loss": "nn", "convert_to_analog": "nn", "convert_to_digital": "nn", "per_chip": "nn", "set_backend": "nn",
     "spread": "nn", "summary": "nn", "AnalogConfig": "config", "RunConfig": "config", "preset": "config",
     "presets": "config", "Mapping": "mapping", "Periphery": "periphery", "Update": "update", "train": "train",
-    "check_device": "characterize", "ZeroShift": "update", "zero_shift": "nn",
+    "check_device": "characterize", "show_device": "report", "ZeroShift": "update", "zero_shift": "nn",
 }  # fmt: skip
 _ROOMS = (
     "characterize",

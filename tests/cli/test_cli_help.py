@@ -14,7 +14,7 @@ from train.runs import environment, mho
 
 COMMANDS = [
     [], ["train"], ["presets"], ["report"],
-    ["device"], ["device", "list"], ["study"], ["study", "list"], ["study", "run"],
+    ["device"], ["device", "list"], ["device", "show"], ["study"], ["study", "list"], ["study", "run"],
 ]  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def test_lists_are_one_line_a_row_with_a_source(
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert row in [r[0] for r in rows]
     assert all(len(r) == 3 and all(r) for r in rows)
-    assert "log_normal" not in "".join(r[1] for r in rows)  # what is off is left out
+    assert "log_normal=False" not in "".join(r[1] for r in rows)  # what is off is left out
 
 
 def test_the_package_runs_as_a_module() -> None:

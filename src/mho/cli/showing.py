@@ -112,11 +112,11 @@ def writable(folder: Path) -> Path:
 
 def say(page: DevicePage) -> None:
     """Print the numbers of a device: a table on a terminal, tab-separated lines elsewhere."""
-    from mho.config.describe import beside_the_law
+    from mho.config.describe import beside_the_law, published_as
     from mho.report.device_numbers import cells, heads
 
     head, rows = heads(page.found), cells(page.found)
-    lines = beside_the_law(page.found.device)
+    lines = [line for line in (published_as(page.found.device), *beside_the_law(page.found.device)) if line]
     if not sys.stdout.isatty():
         for row in [head, *rows, *([line] for line in lines)]:
             print("\t".join(row))

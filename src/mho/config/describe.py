@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import inspect
 
-from mho.config.show import show
-from mho.devices import Device
+from mho.devices import Device, Spread, catalogue
 from mho.devices.spread import PerChip, numbers
 
 
-def first_line(kind: type[Device]) -> str:
-    """Return the first sentence or line of a law's docstring; an inherited one does not count."""
+def docstring(kind: type[Device]) -> str:
+    """Return the docstring of a law, with its equations; one inherited, or made by `dataclass`, does not count."""
     text = inspect.cleandoc(vars(kind).get("__doc__") or "")
-    return "" if text.startswith(f"{kind.__name__}(") else text.partition("\n")[0]
+    return "" if text.startswith(f"{kind.__name__}(") else text
+
+
+def first_line(kind: type[Device]) -> str:
+    """Return the first line of a law's docstring."""
+    return docstring(kind).partition("\n")[0]
 
 
 def reference(kind: type[Device]) -> str:
     """Return what the docstring of a law gives as its reference, or "mho" for one without."""
-    text = inspect.cleandoc(vars(kind).get("__doc__") or "")
-    _, found, rest = text.partition("Reference: ")
+    _, found, rest = docstring(kind).partition("Reference: ")
     return " ".join(rest.partition("\n\n")[0].replace("`", "").split()).rstrip(".") if found else "mho"
+
+
+def published_as(device: Device) -> str:
+    """Return where the numbers of a device of the catalogue come from, or nothing for another device."""
+    row = next((row for row in catalogue.devices() if row.device == device), None)
+    if row is None:
+        return ""
+    read = row.provenance.replace("KIT", "read in the source of IBM aihwkit 1.2").replace(
+        "MEM", "recalled, not checked"
+    )
+    return " ".join(f"Published device {row.name}: {row.source}. Its numbers: {read}. {row.note}".split())
 
 
 def beside_the_law(device: Device) -> list[str]:
@@ -35,8 +49,8 @@ def beside_the_law(device: Device) -> list[str]:
         )
     if device.leak is not None:
         found.append(
-            f"Leak: between updates every device decays towards {show(device.leak.reset)} with a lifetime of "
-            f"{show(device.leak.lifetime)} updates."
+            f"Leak: between updates every device decays towards {_spread(device.leak.reset)}, with a lifetime of "
+            f"{_spread(device.leak.lifetime)} updates."
         )
     if any(numbers(device.diffusion)):
         found.append(
@@ -46,7 +60,8 @@ def beside_the_law(device: Device) -> list[str]:
     if device.faults is not None:
         f = device.faults
         found.append(
-            f"Faults: {_given(f.dead)} of the devices never leave 0, {_given(f.stuck)} are stuck in ±{f.range:g}."
+            f"Faults: a share of {_given(f.dead)} of the devices never leaves 0, of {_given(f.stuck)} is stuck "
+            f"at values in ±{f.range:g}."
         )
     if device.correlations:
         pairs = ", ".join(f"{one} with {other} {value:+.2g}" for one, other, value in device.correlations)
@@ -59,3 +74,11 @@ def beside_the_law(device: Device) -> list[str]:
 def _given(value: PerChip) -> str:
     """Return a number, or the numbers over chips."""
     return ", ".join(f"{v:g}" for v in numbers(value))
+
+
+def _spread(value: Spread) -> str:
+    """Return a mean, and how much devices differ."""
+    found = [_given(value.mean)]
+    found += [f"relative spread {_given(value.d2d)}"] if any(numbers(value.d2d)) else []
+    found += [f"spread {_given(value.std)}"] if any(numbers(value.std)) else []
+    return found[0] if len(found) == 1 else f"{found[0]} ({', '.join(found[1:])} between devices)"

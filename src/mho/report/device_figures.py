@@ -11,6 +11,8 @@ from mho.report.histogram import even_edges
 
 CURVES = 4
 """Chips shown of a device that differs from chip to chip."""
+ROUNDING = 1e-6
+"""A state so small a share of the range is 0: parameters of devices have single precision."""
 BINS = 30
 FAR = 5.0
 """Devices that lie so many times the middle half's range from it are left out of a histogram."""
@@ -54,6 +56,8 @@ def steps_figure(c: Characteristics, number: int = 0) -> Figure:
     """Return the size of a step at every state, up and down, with the symmetry point."""
     s = c.steps
     text = "Change by one pulse at every state, without cycle-to-cycle noise. Lines: the mean device."
+    if c.device.state:
+        text += f" Further states of the law ({', '.join(c.device.state)}) have their first values."
     figure = Figure(f"steps-{number}", "Step sizes", text, "conductance (normalised units)", "size of a step")
     if len(c.chips) == 1:
         figure.band(s.state, s.up_band[0, 0], s.up_band[1, 0], BLUE)
@@ -88,14 +92,14 @@ def _symmetry(figure: Figure, c: Characteristics) -> None:
         figure.caption += " Red bar: 10 to 90 % of the devices' symmetry points."
     if np.isfinite(s.symmetry[0]):
         figure.line(
-            [middle], [at], f"symmetry point {_zero(middle, s.state):.3g}", RED, mode="markers",
+            [middle], [at], f"symmetry point {rounded(middle, c):.3g}", RED, mode="markers",
             marker={"size": 9, "symbol": "diamond"},
         )  # fmt: skip
 
 
-def _zero(point: float, state: np.ndarray) -> float:
-    """Return 0 for what is 0 but for rounding."""
-    return 0.0 if abs(point) < 1e-9 * float(state[-1] - state[0]) else float(point)
+def rounded(point: float, c: Characteristics) -> float:
+    """Return 0 for a state that is 0 but for rounding."""
+    return 0.0 if abs(point) < ROUNDING * float(c.steps.state[-1] - c.steps.state[0]) else float(point)
 
 
 def symmetry_words(c: Characteristics) -> str:
@@ -104,9 +108,7 @@ def symmetry_words(c: Characteristics) -> str:
     if s.balanced[0]:
         text = "Up and down steps of the mean device are equal at every state, so it has no symmetry point."
     elif np.isfinite(s.symmetry[0]):
-        text = (
-            f"Up and down steps of the mean device balance at the symmetry point {_zero(s.symmetry[0], s.state):.3g}."
-        )
+        text = f"Up and down steps of the mean device balance at the symmetry point {rounded(s.symmetry[0], c):.3g}."
     else:
         text = "Up and down steps of the mean device balance nowhere in the range, so there is no symmetry point."
     points = s.device_symmetry[0][np.isfinite(s.device_symmetry[0])]
@@ -116,7 +118,7 @@ def symmetry_words(c: Characteristics) -> str:
     share = len(points) / len(s.device_symmetry[0])
     return (
         f"{text} {100 * share:.0f} % of the drawn devices have a symmetry point in their range: median "
-        f"{_zero(middle, s.state):.3g}, 10 to 90 % between {low:.3g} and {high:.3g}."
+        f"{rounded(middle, c):.3g}, 10 to 90 % between {low:.3g} and {high:.3g}."
     )
 
 
@@ -134,7 +136,7 @@ def _histogram(c: Characteristics, name: str, values: np.ndarray, number: int) -
     counts = [np.histogram(row, edges)[0] for row in rows]
     if len(rows) == 1:
         figure.bars(edges, counts[0], "")
-        figure.mark(float(np.mean(rows[0])), float(counts[0].max()), "")
+        figure.mark(float(np.median(rows[0])), float(counts[0].max()), "")
     for n, count in enumerate(counts if len(rows) > 1 else []):
         figure.outline(edges, count, f"chip {c.chips[shown[n]]}", COLOURS[n])
     return figure
@@ -149,10 +151,12 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
 
 
 def _in_words(c: Characteristics, rows: list[np.ndarray], values: np.ndarray, edges: np.ndarray) -> str:
-    """Say mean and spread of a quantity, and how many devices have none."""
+    """Say middle and spread of a quantity, and how many devices have none or lie beyond the figure."""
     if len(rows) > 1:
         return "Parameters differ between chips; some chips are shown."
-    found, text = rows[0], f"Mean {np.mean(rows[0]):.4g} (dashed), standard deviation {np.std(rows[0]):.3g}."
+    found = rows[0]
+    middle, mean, std = np.median(found), np.mean(found), np.std(found)
+    text = f"Median {middle:.4g} (dashed), mean {mean:.4g}, standard deviation {std:.3g}."
     missing = values.shape[1] - len(found)
     beyond = int(np.count_nonzero((found < edges[0]) | (found > edges[-1])))
     text += f" {beyond} of {len(found)} devices lie beyond the figure." if beyond else ""

@@ -9,7 +9,7 @@ import numpy as np
 from mho.characterize import Characteristics
 from mho.characterize.parameters import ASYMMETRY, BY_STEP, HIGHEST, LOWEST, RATIO, STEP, SYMMETRY
 from mho.report import scale
-from mho.report.device_figures import some
+from mho.report.device_figures import rounded, some
 
 STATE, CHANGE, PLAIN = "state", "change", "plain"
 """What a number is: this decides how it reads in siemens."""
@@ -32,7 +32,8 @@ def rows(c: Characteristics) -> list[Row]:
     def measured(name: str, kind: str = PLAIN) -> Row:
         drawn = c.drawn[name][0][np.isfinite(c.drawn[name][0])]
         low, high = np.percentile(drawn, (10, 90)) if len(drawn) else (np.nan, np.nan)
-        return Row(name, tuple(c.mean[name][shown].tolist()), (float(low), float(high)), kind)
+        mean = tuple(rounded(v, c) if kind == STATE else v for v in c.mean[name][shown].tolist())
+        return Row(name, mean, (float(low), float(high)), kind)
 
     def counted(name: str, values: np.ndarray) -> Row:
         return Row(name, tuple(values[shown].tolist()))
@@ -41,7 +42,7 @@ def rows(c: Characteristics) -> list[Row]:
         measured(LOWEST, STATE), measured(HIGHEST, STATE), measured(STEP, CHANGE), measured(RATIO),
         measured(SYMMETRY, STATE), measured(ASYMMETRY), measured(BY_STEP),
         counted("pulses from end to end, up", s.pulses_up), counted("pulses from end to end, down", s.pulses_down),
-        counted("levels apart in spite of noise", s.distinct),
+        counted("levels told apart in spite of noise", s.distinct),
     ]  # fmt: skip
 
 
@@ -64,10 +65,10 @@ def cells(c: Characteristics) -> list[list[str]]:
 
 
 def number(value: float) -> str:
-    """Return a number with three digits, or more where it is a large whole number; 0 for what is but rounding."""
+    """Return a number with three digits, or more where it is a large whole number."""
     if not np.isfinite(value):
         return "–"
-    return f"{value:.0f}" if abs(value) >= 999.5 else f"{0.0 if abs(value) < 1e-9 else value:.3g}"
+    return f"{value:.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def _siemens(c: Characteristics, row: Row) -> list[str]:
@@ -89,7 +90,7 @@ MEANINGS = (
     ("Range / step", "the number of states that papers quote."),
     ("From end to end", "as many pulses as it takes until one moves the mean device by less than 5 % of the step at "
      "w = 0."),
-    ("Levels apart", "going up from the low end, a level is counted where its mean lies the sum of both standard "
+    ("Levels told apart", "going up from the low end, a level is counted where its mean lies the sum of both standard "
      "deviations (cycle-to-cycle and write noise) above the level before."),
 )  # fmt: skip
 """What the numbers mean, for a reader who sees them first."""

@@ -9,8 +9,10 @@ from functools import cached_property
 from html import escape
 from pathlib import Path
 
+import numpy as np
+
 from mho.characterize import Characteristics, characterize
-from mho.config.describe import beside_the_law, first_line, reference
+from mho.config.describe import beside_the_law, docstring, first_line, published_as
 from mho.config.device_named import device_named
 from mho.config.show import show
 from mho.devices import Device, catalogue
@@ -96,31 +98,20 @@ class DevicePage:
 
     def _stated(self) -> str:
         device = self.found.device
-        window = device.window
+        origin, window = published_as(device), device.window
+        source = f"<p>{escape(origin)}</p>" if origin else ""
         lines = beside_the_law(device)
         if window is not None:
             lines.append(f"In siemens: w = -1 is {scale.siemens(window.low)}, w = +1 is {scale.siemens(window.high)}.")
         beside = "".join(f"<li>{escape(line)}</li>" for line in lines)
         return (
-            f"<pre><code>{escape(show(device))}</code></pre>{_source(device)}"
-            f"<p>Law: {escape(reference(type(device)))}.</p>{f'<ul>{beside}</ul>' if beside else ''}"
+            f"<pre><code>{escape(show(device))}</code></pre>{source}"
+            f"{f'<ul>{beside}</ul>' if beside else ''}<pre><code>{escape(docstring(type(device)))}</code></pre>"
         )
 
 
 def _meanings() -> str:
     return "<ul>" + "".join(f"<li>{escape(name)}: {escape(text)}</li>" for name, text in MEANINGS) + "</ul>"
-
-
-def published(device: Device) -> catalogue.Published | None:
-    """Return the row of the catalogue that a device is, if it is one."""
-    return next((row for row in catalogue.devices() if row.device == device), None)
-
-
-def _source(device: Device) -> str:
-    row = published(device)
-    if row is None:
-        return ""
-    return f"<p>Published device {escape(row.name)}. Source: {escape(row.source)}. {escape(row.note)}</p>"
 
 
 def show_device(
@@ -144,12 +135,13 @@ def show_device(
     chips = values_over_chips(one)
     count = devices or (DEVICES if chips == 1 else FEW)
     try:
-        found = characterize(one, pulses, count, seed, chips=tuple(range(chips)))
+        with np.errstate(all="ignore"):  # what is not finite is an error with words
+            found = characterize(one, pulses, count, seed, chips=tuple(range(chips)))
     except MhoError:
         raise
     except Exception as error:  # a user's own law and cells may raise anything
         raise LawError(f"{type(one).__name__} fails with {type(error).__name__}: {error}{_where(error)}") from error
-    row = published(one)
+    row = next((row for row in catalogue.devices() if row.device == one), None)
     return DevicePage(title or (row.name if row else type(one).__name__), found)
 
 
