@@ -136,3 +136,13 @@ def test_the_command_line_checks_devices(tmp_path):
     done = CliRunner().invoke(app, ["device", "check", f"{path}:Own"])
     assert done.exit_code == 1
     assert "did you mean 'tip'?" in done.output
+
+
+def test_training_refuses_a_law_that_divides_by_zero_and_shows_the_line(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(SCRIPT.replace("where(up, dw, -dw)", "where(up, dw / (1 - w / top), -dw)").replace("print", "str"))
+    given = ["train", "--data", "digits", "--epochs", "1", "--set", f"device={path}:Own", "--out", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, given)
+    assert done.exit_code != 0
+    assert "dw / (1 - w / top)" in f"{done.output} {done.exception}"
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()

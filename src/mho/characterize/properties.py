@@ -20,7 +20,7 @@ from mho.config.laws import name_of
 from mho.config.toml import dump, loads
 from mho.devices.base import Device, MeanDraw, law_arguments
 from mho.devices.spread import Spread
-from mho.errors import ConfigError, MhoError, nearest
+from mho.errors import ConfigError, LawError, MhoError, nearest
 from mho.kernels.translate import law_source, parse_law
 
 Problems = Iterator[str]
@@ -81,16 +81,15 @@ def returns_states(device: Device) -> Problems:
 
 def divides_by_nothing(device: Device) -> Problems:
     """No line of the law divides by zero or overflows, from bound to bound, for extreme devices and noise."""
-    for subject in (Subject(device), Subject(device, extreme=True)):
-        told = set()
-        for state, up, xi, extra in _trials(subject):
-            for hazard in hazards(device.pulse, subject.arguments(state, up, xi, extra), state.shape):
-                if (hazard.line, hazard.why) not in told:
-                    told.add((hazard.line, hazard.why))
-                    where = subject.example(_first(hazard.mask), state, up, xi)
-                    yield f"`{hazard.line}` {hazard.why} at {where}"
-        if told:
-            return
+    found = list(_divisions(Subject(device)))
+    yield from found or _divisions(Subject(device, extreme=True))
+
+
+def refuse_division(device: Device) -> None:
+    """Raise LawError, showing the line, for a law that is no kernel, or that typical devices make divide by zero."""
+    law_source(device.pulse, "law")
+    for problem in _divisions(Subject(device)):
+        raise LawError(f"{type(device).__name__}.pulse: {problem}; write the law so that it holds there, too")
 
 
 def stays_finite(device: Device) -> Problems:
@@ -196,6 +195,17 @@ class _Noting(MeanDraw):
         """Return the means."""
         self.drawn |= {s.name for s in spreads}
         return super().__call__(*spreads, correlation=correlation)
+
+
+def _divisions(subject: Subject) -> Problems:
+    """Yield the lines of the law that spoil its results, once each."""
+    told = set()
+    for state, up, xi, extra in _trials(subject):
+        for hazard in hazards(subject.kind.pulse, subject.arguments(state, up, xi, extra), state.shape):
+            if (hazard.line, hazard.why) not in told:
+                told.add((hazard.line, hazard.why))
+                where = subject.example(_first(hazard.mask), state, up, xi)
+                yield f"`{hazard.line}` {hazard.why} at {where}"
 
 
 def _without_spread(device: Device) -> Device:

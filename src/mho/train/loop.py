@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mho.characterize.properties import refuse_division
 from mho.config import RunConfig
 from mho.data import Dataset
 from mho.errors import NotFiniteError
-from mho.kernels.translate import law_source
 from mho.nn import AnalogLayer, convert_to_analog, per_chip, set_backend, spread, zero_shift
 from mho.nn.zero_shift import make_room
 from mho.optim import AnalogSGD
@@ -45,8 +45,9 @@ class Trainer:
             network, config.analog, chips=config.chip_ids, seed=config.seed, vary=config.vary, inplace=True
         )
         set_backend(self.model, config.backend)
-        for device in {type(m.config.device) for m in self.model.modules() if isinstance(m, AnalogLayer)}:
-            law_source(device.pulse, "law")  # a law that no kernel can hold is refused before anything is written
+        devices = [m.config.device for m in self.model.modules() if isinstance(m, AnalogLayer)]
+        for device in {type(d): d for d in devices}.values():
+            refuse_division(device)  # a law that cannot train is refused before anything is written
         self.shift = config.zero_shift if config.zero_shift is not None and config.zero_shift.shifts else None
         if self.shift is not None:
             make_room(self.model, self.shift)
