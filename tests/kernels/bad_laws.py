@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 
-from mho.devices import exp, where
+from mho.devices import exp, interpolate, where
 
 NAME = "text"
 TABLE = [1.0, 2.0]
@@ -153,6 +153,38 @@ def starred(*args):  # here
 
 def defaults(w, up, xi, rate=0.5):  # here
     return w * rate
+
+
+def reads_a_number(w, up, xi):
+    return interpolate(w, xi)  # here
+
+
+def reads_an_expression(w, up, xi, table):
+    return interpolate(table + 1.0, w)  # here
+
+
+def reads_a_list_from_outside(w, up, xi):
+    return interpolate(TABLE, w)  # here
+
+
+def reads_too_much(w, up, xi, table):
+    return interpolate(table, w, xi)  # here
+
+
+def uses_a_table_as_a_number(w, up, xi, table):
+    return table * interpolate(table, w)  # here
+
+
+def renames_a_table(w, up, xi, table):
+    step = interpolate(table, w)
+    other = table  # here
+    return w + step + other
+
+
+def overwrites_a_table(w, up, xi, table):
+    step = interpolate(table, w)
+    table = 2.0  # here
+    return w + step * table
 
 
 LAMBDA = lambda w, up, xi: w + 1.0  # noqa: E731
