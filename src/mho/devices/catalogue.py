@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from mho.devices.base import Device, Leak
 from mho.devices.capacitor import Capacitor
@@ -31,7 +32,7 @@ class Published:
 
 def kit_steps(
     dw_min: float, d2d: float, up_down: float = 0.0, up_down_d2d: float = 0.01, *, log_normal: bool = False
-) -> dict[str, Spread]:
+) -> dict[str, Any]:
     """Return `dw_min` and `up_down` of a device stated as in IBM's kit (`dw_min_dtod`, `up_down`, `up_down_dtod`).
 
     The kit's u = up_down shrinks one direction, and its spreads are in units of its dw_min:
@@ -55,7 +56,7 @@ def kit_write_noise(device: Device, noise: float, dw_min: float) -> Device:
     return replace(device, write_noise=noise * dw_min / float(device.granularity()[0]))
 
 
-def bounds(high: float, low: float, d2d: float, low_d2d: float | None = None) -> dict[str, Spread]:
+def bounds(high: float, low: float, d2d: float, low_d2d: float | None = None) -> dict[str, Any]:
     """Return `w_max` and `w_min`."""
     return {"w_max": Spread(high, d2d=d2d), "w_min": Spread(low, d2d=d2d if low_d2d is None else low_d2d)}
 

@@ -9,7 +9,7 @@ import numpy as np
 from mho.devices.base import Array, Device, Draw, law
 from mho.devices.ops import absolute, exp, maximum, minimum, where
 from mho.devices.spread import PerChip, Spread, numbers
-from mho.devices.steps import Wrong, check_noise, check_steps, column, mean_steps, plain, step_sizes
+from mho.devices.steps import Wrong, check_noise, check_steps, column, inside, mean_steps, step_sizes
 
 
 class ExpStep(Device):
@@ -52,8 +52,7 @@ class ExpStep(Device):
             return None
         y = (q + np.sign(p) * np.sqrt(q * q + 4 * p * r)) / (2 * p)  # the positive one of two solutions
         point = (np.log(y) / gamma - b) * (high - low) / (2 * a)
-        moves = (low < point) & (point < high) & (A_up * y < 1)
-        return plain(point) if moves.all() else None
+        return inside(point, self.w_max, self.w_min) if (A_up * y < 1).all() else None
 
     def cells(self, draw: Draw) -> dict[str, Array]:
         """Return step sizes, bounds and exponents per unit of w of every device; exp(gamma b) is part of A."""

@@ -7,7 +7,7 @@ from typing import Any
 from mho.devices.base import Array, Device, Draw, law
 from mho.devices.ops import maximum, minimum, where
 from mho.devices.spread import PerChip, Spread, numbers
-from mho.devices.steps import Wrong, check_around_zero, check_steps, column, mean_steps, plain, step_sizes
+from mho.devices.steps import Wrong, check_around_zero, check_steps, column, inside, mean_steps, step_sizes
 
 
 class LinearStep(Device):
@@ -43,11 +43,7 @@ class LinearStep(Device):
         up, down = mean_steps(self.dw_min, self.up_down)
         tilt = up * numbers(self.gamma_up.mean) / numbers(self.w_max.mean)
         tilt = tilt - down * numbers(self.gamma_down.mean) / numbers(self.w_min.mean)
-        if not tilt.all():
-            return None
-        point = (up - down) / tilt
-        inside = (point > numbers(self.w_min.mean)) & (point < numbers(self.w_max.mean))
-        return plain(point) if inside.all() else None
+        return inside((up - down) / tilt, self.w_max, self.w_min) if tilt.all() else None
 
     def cells(self, draw: Draw) -> dict[str, Array]:
         """Return step sizes, slopes (per unit of w) and bounds of every device."""

@@ -10,7 +10,7 @@ from mho.devices.base import Array, Draw, law
 from mho.devices.ops import maximum, minimum, where
 from mho.devices.soft_bounds import SoftBounds
 from mho.devices.spread import PerChip, Spread, numbers
-from mho.devices.steps import around, mean_steps, plain, step_sizes
+from mho.devices.steps import Wrong, around, check_positive, mean_steps, plain, step_sizes
 
 
 class SoftBoundsReference(SoftBounds):
@@ -30,6 +30,12 @@ class SoftBoundsReference(SoftBounds):
     additive: bool = False
     slope_up: Spread = Spread(1.0)
     slope_down: Spread = Spread(1.0)
+
+    def check(self) -> Wrong:
+        """Yield impossible steps, bounds or slopes."""
+        yield from super().check()
+        yield from check_positive(self.slope_up, "the mean factor of a slope")
+        yield from check_positive(self.slope_down, "the mean factor of a slope")
 
     def symmetry_point(self) -> PerChip:
         """Return w* of the mean device, as it is read."""

@@ -61,6 +61,12 @@ def plain(values: Any) -> PerChip:
     return found[0] if len(found) == 1 else found
 
 
+def inside(point: np.ndarray, w_max: Spread, w_min: Spread) -> PerChip | None:
+    """Return a point over chips, or None where it lies outside the mean bounds on any chip."""
+    within = (np.asarray(numbers(w_min.mean)) < point) & (point < np.asarray(numbers(w_max.mean)))
+    return plain(point) if within.all() else None
+
+
 def check_steps(dw_min: Spread, up_down: Spread, w_max: Spread, w_min: Spread, c2c: PerChip) -> Wrong:
     """Yield what is wrong with step sizes, ratios, bounds or noise that no device can have."""
     yield from check_positive(dw_min, "the mean step size")
