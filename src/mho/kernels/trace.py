@@ -5,6 +5,7 @@ What the kernel computes is said in `mho.characterize.fitting.filtering`, which 
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,11 +21,11 @@ from mho.kernels.cpu import entry
 from mho.kernels.launch import launch, threads
 from mho.kernels.translate import law_source, law_tables
 
-GRAIN = 8
+GRAIN = 16
 """Parameter sets that lie side by side: a kernel's number of lanes is a multiple of it."""
 START, UP, DOWN = 2, 1, 0
 """What a row of a record is: where it begins, or a pulse up or down."""
-OUTLIERS, WIDTH = 0.01, 5.0
+OUTLIERS, WIDTH = 0.002, 10.0
 """Share of readings that may be far off, and how far, in standard deviations: the scale of their Cauchy tail."""
 CORE, TAIL = (1 - OUTLIERS) / np.sqrt(2 * np.pi), OUTLIERS / (np.pi * WIDTH)
 
@@ -72,28 +73,46 @@ def lanes_for(sets: int) -> int:
     return -(-sets // GRAIN) * GRAIN
 
 
-def trace_source(device: type[Device], lanes: int) -> str:
-    """Return the source of the kernel of a law for a number of lanes."""
+@lru_cache(maxsize=8)
+def filter_kernels(lanes: int) -> ModuleType:
+    """Return the module with the filter of a number of lanes, which calls any law's prediction."""
+    values = {name: k for k, name in enumerate(OWN)} | {"LANES": lanes, "HESSIAN": len(OWN), "CORE": CORE, "TAIL": TAIL}
+    values |= {"TAIL_SCALE": WIDTH**-2, "SLOPE": 2 * TAIL * WIDTH**-2, "FIRST": _first(lanes)}
+    return compile_source(
+        f"{template('prelude')}{_shared()}\n\n{_lines(values)}\n\n{numbered(template('trace'))}", "trace"
+    )
+
+
+@lru_cache(maxsize=256)
+def law_kernels(device: type[Device], lanes: int) -> ModuleType:
+    """Return the module with the prediction of a law; classes that share a law share it."""
+    return compile_source(law_kernel_source(device, lanes), "trace_law")
+
+
+def law_kernel_source(device: type[Device], lanes: int) -> str:
+    """Return the source of the prediction of a law for a number of lanes."""
     if law_tables(device):
         raise LawError(f"{device.__name__} takes tables, whose values have no spread to fit")
-    names, states = law_arguments(device), tuple(device.state)
-    rows = {name: k for k, name in enumerate(OWN)}
-    rows["HESSIAN"] = len(OWN)  # its first row stays 0; it follows the gradient, with which it is copied out
-    rows["FIRST_EXTRA"] = rows["HESSIAN"] + lanes
-    rows["FIRST_TABLE"] = rows["FIRST_EXTRA"] + len(states)
-    sizes = {"LANES": lanes, "TABLES": len(names), "EXTRAS": len(states)}
-    sizes["ROWS"] = rows["FIRST_TABLE"] + len(names)
-    lines = [f"{name} = {value}" for name, value in (rows | sizes).items()]
-    lines += [f"CORE = {CORE}", f"TAIL = {TAIL}", f"TAIL_SCALE = {WIDTH**-2}", f"SLOPE = {2 * TAIL * WIDTH**-2}"]
-    body = numbered(template("trace").replace("$predict", _predict(names, states)))
     law = law_source(device.pulse, "law_pulse")
-    return "\n\n".join([template("prelude") + _shared(), template("primitives"), law, "\n".join(lines), body])
+    body = template("trace_law").replace("$predict", _predict(law_arguments(device), tuple(device.state)))
+    values = {"W": OWN.index("W"), "P": OWN.index("P"), "LANES": lanes, "FIRST": _first(lanes)}
+    return "\n\n".join([template("prelude") + _shared(), template("primitives"), law, _lines(values), body])
+
+
+def _first(lanes: int) -> int:
+    """Return the first row of a law's states and arrays: after the filter's own rows and its curvature."""
+    return len(OWN) + lanes
+
+
+def _lines(values: Mapping[str, float]) -> str:
+    return "\n".join(
+        f"{name} = {value if isinstance(value, int) else float(value)!r}" for name, value in values.items()
+    )
 
 
 def _predict(names: tuple[str, ...], states: tuple[str, ...]) -> str:
     """Return the lines that predict a state from five calls of the law: around the state, and around no noise."""
-    extra = [f"lane[u64((FIRST_EXTRA + {k}) * LANES + j)]" for k in range(len(states))]
-    given = extra + [f"lane[u64((FIRST_TABLE + {k}) * LANES + j)]" for k in range(len(names))]
+    given = [f"lane[u64((FIRST + {k}) * LANES + j)]" for k in range(len(states) + len(names))]
     unused = ["unused" for _ in states]
 
     def call(result: str, w: str, xi: str, others: list[str]) -> str:
@@ -101,22 +120,14 @@ def _predict(names: tuple[str, ...], states: tuple[str, ...]) -> str:
 
     root = "1.7320508"
     lines = [
-        "w = lane[u64(W * LANES + j)]",
-        f"reach = f32(sqrt32(lane[u64(P * LANES + j)]) * f32({root}))",
         call("after_low", "f32(w - reach)", "f32(0.0)", unused),
         call("after_high", "f32(w + reach)", "f32(0.0)", unused),
         call("noise_low", "w", f"f32(-{root})", unused),
         call("noise_high", "w", f"f32({root})", unused),
         call("mean", "w", "f32(0.0)", [f"new_{k}" for k in range(len(states))]),
-        *(f"{place} = f32(new_{k})" for k, place in enumerate(extra)),
+        *(f"{given[k]} = f32(new_{k})" for k in range(len(states))),
     ]
-    return "\n".join(" " * 20 + line for line in lines)
-
-
-@lru_cache(maxsize=256)
-def trace_kernels(device: type[Device], lanes: int) -> ModuleType:
-    """Return the module with the kernel of a law; classes that share a law share it."""
-    return compile_source(trace_source(device, lanes), "trace")
+    return "\n".join(" " * 8 + line for line in lines)
 
 
 def trace(
@@ -135,15 +146,18 @@ def trace(
     steps = np.concatenate([steps, np.zeros((n, lanes - sets))], axis=1).astype(np.float32)
     extra = np.array([*device.state.values(), 0.0], np.float32)
     loss, out = np.empty(n), np.empty((n, lanes + 1, lanes), np.float32)
-    kept = np.empty((len(records.readings), 2), np.float32) if trail else None
+    kept = np.full((len(records.readings), 2), np.nan, np.float32) if trail else None
     a = block("trace", "trace")
+    move = entry(law_kernels(device, lanes), "predict")  # type: ignore[arg-type]
     a.set(
-        devices=n, sets=sets, begins=records.begins.ctypes.data, ends=records.ends.ctypes.data, readings=records.readings.ctypes.data,
+        devices=n, sets=sets, predict=ctypes.cast(move, ctypes.c_void_p).value or 0, arrays=len(tables),
+        states=len(device.state), begins=records.begins.ctypes.data, ends=records.ends.ctypes.data,
+        readings=records.readings.ctypes.data,
         kinds=records.kinds.ctypes.data, tables=tables.ctypes.data, noise=noise.ctypes.data, steps=steps.ctypes.data,
         extra=extra.ctypes.data, total=loss.ctypes.data, curvature=out.ctypes.data,
         trail=kept.ctypes.data if kept is not None else 0,
     )  # fmt: skip
-    launch(entry(trace_kernels(device, lanes), "trace"), a, min(threads(), n))  # type: ignore[arg-type]
+    launch(entry(filter_kernels(lanes), "trace"), a, min(threads(), n))
     used = slice(1, sets)
     return Traced(loss, out[:, 0, used].astype(np.float64), out[:, 1:, :][:, used, used].astype(np.float64), kept)
 

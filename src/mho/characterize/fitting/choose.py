@@ -9,14 +9,15 @@ import numpy as np
 
 from mho.characterize.fitting.freerun import free_run, goodness
 from mho.characterize.fitting.lawfit import Fitter, LawFit
-from mho.characterize.fitting.population import population
 from mho.characterize.fitting.read import Measurements
 from mho.characterize.fitting.records import Prepared, listed, prepare
+from mho.characterize.fitting.shared import shared_by_all
 from mho.characterize.fitting.spreads import Spreads, spreads
 from mho.config.laws import laws
 from mho.devices.base import Device
 from mho.errors import ConfigError, DataError, MhoError
 from mho.kernels.trace import START
+from mho.units import Window
 
 SCREEN = 48
 """Devices on which all laws are tried; those that are not clearly worse are fitted to all."""
@@ -57,8 +58,8 @@ class Fit:
 
     ranking: all laws, the best first. law: that of the device. shared: {field: (value, its error, standard deviation
     between devices)} of its plain numbers, c2c among them. outliers: (readings of records,) bool. predicted: (readings,
-    2) state and variance predicted for each reading. trace: (readings,) noise-free response of each device. notes, left_out:
-    what was done to the measurements, and which devices do not count, with the reason.
+    2) state and variance predicted for each reading. trace: (readings,) noise-free response of each device. notes,
+    left_out: what was done to the measurements, and which devices do not count, with the reason.
     """
 
     measurements: Measurements
@@ -86,16 +87,22 @@ class Fit:
 
 
 def fit_devices(
-    measurements: Measurements, law: str | Device | None = None, *, progress: Progress | None = None, seed: int = 0
+    measurements: Measurements,
+    law: str | Device | None = None,
+    *,
+    window: Window | None = None,
+    progress: Progress | None = None,
+    seed: int = 0,
 ) -> Fit:
     """Return the law that describes measured devices best, with the spreads and correlations of its parameters.
 
     law: fit this one only: the name of a law, or a device whose own fields are the starts (a user's class, too).
+    window: what w = -1 and w = +1 are in siemens; without it, the lowest and highest conductance of the middle device.
     Raises DataError when no device can be fitted, ConfigError or LawError when no law can be.
     """
     tell = progress or (lambda what, done, total: None)
     tell("preparing", 0, 1)
-    prepared = prepare(measurements)
+    prepared = prepare(measurements, window)
     fitters, failed = _fitters(_candidates(law), prepared, seed)
     few = _spread_out(len(prepared), SCREEN)
     fits: dict[str, LawFit] = {}
@@ -200,13 +207,7 @@ def _finished(measurements: Measurements, prepared: Prepared, rows: list[Ranked]
     left_out |= reasons
     if not described.any():
         raise DataError(f"{measurements.path}: the law {fit.name} describes no device: {next(iter(reasons.values()))}")
-    shared = _shared(fit, described)
-    held = fitter.held({name: value for name, (value, _, _) in shared.items()})
-    begin = fit.minimum.at[described].copy()
-    for name, (value, _, _) in shared.items():
-        k = held.parameters.names.index(name)
-        begin[:, k] = held.parameters.coordinates(np.full(len(held.parameters), value))[k]
-    final = held.fit(fit.devices[described], begin)
+    shared, held, final = shared_by_all(fitter, fit, described)
     template = fitter.parameters.device
     found = spreads(final, template, prepared.window, {name: value for name, (value, _, _) in shared.items()})
     trail = held.trail(final)
@@ -258,22 +259,11 @@ def _described(fitter: Fitter, fit: LawFit) -> tuple[np.ndarray, dict[str, str]]
             reasons[name] = f"{100 * (own > FAR_OFF).mean():.0f} % of its readings lie far off what {fit.name} predicts"
         elif noise[k] > middle + 8 * width and len(fit.devices) > 10:
             reasons[name] = (
-                f"{fit.name} describes it badly: it leaves {np.exp(noise[k] - middle):.1f} times the noise of other devices"
+                f"{fit.name} describes it badly: its readings scatter {np.exp(noise[k] - middle):.1f} times as much as "
+                "those of other devices"
             )
         good[k] = name not in reasons
     return good, reasons
-
-
-def _shared(fit: LawFit, described: np.ndarray) -> dict[str, tuple[float, float, float]]:
-    """Return the plain numbers of a law: value common to all devices, its error, spread between devices."""
-    p, covariance, found = fit.parameters, fit.covariance(), {}
-    for k in np.flatnonzero(p.shared):
-        x = fit.minimum.at[described, k : k + 1]
-        common = population(x, covariance[described, k : k + 1, k : k + 1])
-        at = np.full(len(p), common.mean[0])
-        value, slope = float(p.values(at)[k]), abs(float(p.slopes(p.values(at))[k]))
-        found[p.names[k]] = (float(f"{value:.5g}"), slope * float(common.mean_error[0]), slope * float(common.std[0]))
-    return found
 
 
 def _drift_notes(prepared: Prepared, fit: LawFit) -> list[str]:
@@ -293,5 +283,5 @@ def _outlier_note(prepared: Prepared, fit: LawFit, outliers: np.ndarray) -> list
     where = [d for d in fit.devices if outliers[records.begins[d] : records.ends[d]].any()]
     return [
         f"outliers: {int(outliers.sum())} of {int(np.isfinite(records.readings).sum())} readings in "
-        f"{listed([prepared.names[d] for d in where])} lie more than {FAR_OFF:g} standard deviations off; they hardly count"
+        f"{listed([prepared.names[d] for d in where])} lie over {FAR_OFF:g} standard deviations off: they hardly count"
     ]

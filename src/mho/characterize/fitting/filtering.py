@@ -5,12 +5,12 @@ State of a device before a reading: mean m and variance P, from the law F and th
     m' = F(m, 0) + sum of four [F - F(m, 0)] / 6,   P' = (dF/dw)^2 P + (dF/dxi)^2,   slopes over +-sqrt(3) deviations
 
 so that cycle-to-cycle noise adds up over pulses as a random walk, while the noise r of a reading y does not. The error
-e = y - m' has variance S = P' + r and the density (0.99 N(z) + 0.01 Cauchy(z/5)/5) / sqrt(S) of z = e/sqrt(S): a reading far
-off counts as an outlier, of weight t = -p'(z)/(z p(z)), and moves the state by t P'/S e. The first reading of a run is its
+e = y - m' has variance S = P' + r, and z = e/sqrt(S) the density 0.998 N(z) + 0.002 Cauchy(z/10)/10: a reading far off
+counts as an outlier, of weight t = -p'(z)/(z p(z)), and moves the state by t P'/S e. The first reading of a run is its
 state. A baseline may drift linearly: y stands for y - drift (pulses so far / pulses of the record).
 
-The sum of -log p is minimised by the scoring method: its curvature is the sum of t (a a^T + b b^T / 2), a = de/sqrt(S) and
-b = dS/S by finite differences between parameter sets that are filtered side by side.
+The sum of -log p is minimised by the scoring method. Its curvature is the sum of t (a a^T + b b^T / 2), a = de/sqrt(S)
+and b = dS/S by finite differences between parameter sets that are filtered side by side.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def free_run(fitter: Fitter, fit: LawFit, among: np.ndarray | None = None) -> np
 
 
 def goodness(fitter: Fitter, fit: LawFit, among: np.ndarray) -> tuple[float, float]:
-    """Return the median over devices of R^2 of the noise-free response, and of the deviation of a prediction's error."""
+    """Return medians over devices: R^2 of the noise-free response, and the deviation of a prediction's error."""
     some = np.zeros(len(fit.devices), bool)
     some[np.flatnonzero(among)[:48]] = True
     records, trace = fitter.prepared.records, free_run(fitter, fit, some)

@@ -12,7 +12,7 @@ from mho.characterize.fitting.parameters import Parameters, parameters_of
 from mho.characterize.fitting.records import Prepared
 from mho.devices.base import Device
 from mho.errors import ConfigError
-from mho.kernels.trace import START, Records, trace
+from mho.kernels.trace import START, Records, Traced, trace
 
 PROBES, PROBE_PULSES = 8, 600
 """Devices, and pulses of each, on which a start is searched."""
@@ -60,8 +60,7 @@ class LawFit:
 
     def freedom(self) -> np.ndarray:
         """Return how many parameters (n,) the readings determine: the trace of H (H + prior)^-1."""
-        n, p, _ = self.minimum.curvature.shape
-        prior = self.width[:, None, :] ** -2.0 * np.eye(p)
+        prior = self.width[:, None, :] ** -2.0 * np.eye(self.width.shape[1])
         shares = np.linalg.solve(self.minimum.curvature + prior, self.minimum.curvature)
         loose = self.width > 10 * HELD
         return (np.einsum("npp->np", shares) * loose).sum(axis=1)
@@ -125,7 +124,11 @@ class Fitter:
         assert found.trail is not None
         return found.trail
 
-    def _evaluate(self, records: Records, at: np.ndarray, *, trail: bool = False):  # type: ignore[no-untyped-def]
+    def filtered(self, devices: np.ndarray, at: np.ndarray) -> Traced:
+        """Return loss, gradient and curvature of devices at coordinates (n, p + 2)."""
+        return self._evaluate(self.prepared.records.of(devices), at)
+
+    def _evaluate(self, records: Records, at: np.ndarray, *, trail: bool = False) -> Traced:
         """Filter records (n of them) at coordinates (n, p + 2)."""
         p, sets = self.parameters, at.shape[1] + 1
         moved = np.repeat(at[:, None, :], sets, axis=1)

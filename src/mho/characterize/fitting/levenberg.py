@@ -21,10 +21,11 @@ Evaluate = Callable[[np.ndarray, np.ndarray], Traced]
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where the loss is lowest: coordinates (n, p), loss (n,) without the prior, curvature (n, p, p) without it."""
+    """Where the loss is lowest: coordinates (n, p); loss (n,), its gradient and curvature there, without the prior."""
 
     at: np.ndarray
     loss: np.ndarray
+    gradient: np.ndarray
     curvature: np.ndarray
     passes: int
 
@@ -67,4 +68,4 @@ def minimise(
         going = (gain > ENOUGH) & (damping[active] < GIVE_UP)
         trial[active] = best[active] + step
         active = active[going]
-    return Minimum(best, loss, curvature, used)
+    return Minimum(best, loss, gradient, curvature, used)

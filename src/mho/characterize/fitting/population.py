@@ -63,7 +63,7 @@ def population(estimates: np.ndarray, covariance: np.ndarray) -> Population:
             break
     total = np.linalg.inv(s + v)
     off = x - m
-    sign, logs = np.linalg.slogdet(total)
+    _, logs = np.linalg.slogdet(total)
     loglik = float(0.5 * logs.sum() - 0.5 * np.einsum("np,npq,nq->", off, total, off) - n * np.log(scale).sum())
     std = np.sqrt(np.maximum(np.diag(s), 0))
     between = np.maximum(std, 1e-12)

@@ -160,8 +160,8 @@ def _siemens(table: Table, name: str, scale: float, absent: bool) -> np.ndarray:
         row = int((np.isinf(values) if absent else bad).argmax())
         field = table.fields(name)[row].decode("utf-8", "replace")
         raise DataError(
-            f"{table.at(row, name)}: the reading is {field or 'empty'}; leave out the row of a pulse that was not read, or "
-            "give --absent to take such rows as pulses without a reading"
+            f"{table.at(row, name)}: the reading is {field or 'empty'}; leave out the row of a pulse that was not "
+            "read, or give --absent to take such rows as pulses without a reading"
         )
     return values * scale
 
@@ -208,16 +208,16 @@ def _check_signal(m: Measurements, name: str) -> None:
     where = f"{m.path}, line {m.line[row]}, column {name}"
     if values.min() == values.max():
         raise DataError(
-            f"{where}: the conductance is {values[0]:g} S in all {len(values)} readings; a constant signal says nothing "
-            "about steps. Is this the right column?"
+            f"{where}: the conductance is {values[0]:g} S in all {len(values)} readings; a constant signal says "
+            "nothing about steps. Is this the right column?"
         )
     if not LOWEST < size < HIGHEST:
         likely = [u for u, s in UNITS.items() if u.isascii() and USUAL[0] <= size * s <= USUAL[1]]
         likely = sorted(likely, key=lambda u: abs(np.log10(size * UNITS[u] / 1e-5)))
         hint = f"; give --unit {likely[0]} if that is the unit" if likely and size >= HIGHEST else "; check the unit"
         raise DataError(
-            f"{where}: the conductance is {values[0]:g} S, and {size:.3g} S in the middle of all readings, where memory "
-            f"devices have {USUAL[0]:g} to {USUAL[1]:g} S{hint}"
+            f"{where}: the conductance is {values[0]:g} S, and {size:.3g} S in the middle of all readings, where "
+            f"memory devices have {USUAL[0]:g} to {USUAL[1]:g} S{hint}"
         )
     if np.median(values) < 0:
         raise DataError(f"{where}: most conductances are negative, as {values[0]:g} S; a conductance is positive")

@@ -75,8 +75,11 @@ def _median3(values: np.ndarray) -> np.ndarray:
     return np.concatenate([values[:1], middle, values[-1:]])
 
 
-def prepare(measurements: Measurements) -> Prepared:
-    """Return the devices that can be fitted. Raises DataError when there is none, with the reasons."""
+def prepare(measurements: Measurements, window: Window | None = None) -> Prepared:
+    """Return the devices that can be fitted, as weights of a window: a given one, or that of the middle device.
+
+    Raises DataError when there is none, with the reasons.
+    """
     devices = [_expanded(measurements, d) for d in range(len(measurements))]
     left_out, flipped, kept = {}, [], []
     for one in devices:
@@ -91,7 +94,7 @@ def prepare(measurements: Measurements) -> Prepared:
     if not kept:
         shown = "; ".join(f"{name}: {reason}" for name, reason in list(left_out.items())[:3])
         raise DataError(f"{measurements.path}: no device can be fitted. {shown}")
-    window = _window(kept)
+    window = window or _window(kept)
     drifting = np.array([_may_drift(one) for one in kept])
     return _packed(kept, window, drifting, tuple(_notes(kept, flipped)), left_out)
 
@@ -113,8 +116,8 @@ def _notes(kept: list[_One], flipped: list[str]) -> list[str]:
     restarts = {one.name: one.restarts for one in kept if one.restarts}
     if restarts:
         notes.append(
-            f"restarts: {sum(restarts.values())} times in {listed(list(restarts))} the state was taken anew from a reading, "
-            f"after a gap of more than {LONGEST_GAP} pulses or one in which the direction changed, or at a new cycle"
+            f"restarts: {sum(restarts.values())} times in {listed(list(restarts))} the state was taken anew from a "
+            f"reading, after a gap of more than {LONGEST_GAP} pulses or in which the direction changed, or at a new cycle"
         )
     lengths = [int((one.kinds != START).sum()) for one in kept]
     if min(lengths) != max(lengths):

@@ -15,7 +15,7 @@ from mho.devices.spread import Spread
 from mho.units import Window
 
 LOG_NORMAL_BY = 2.0
-"""A spread is log-normal where that raises the log-likelihood by this much: positive quantities are normal otherwise."""
+"""A spread is log-normal where that raises the log-likelihood by this much; else it is normal."""
 CENTRED = 2.0
 """A mean this close to 0, in its errors, is 0 where its sign is free: draws around 0 are not folded to one side."""
 

@@ -1,4 +1,4 @@
-"""Separated text as arrays: fields are found by NumPy, so that two million rows take seconds and every fault has a line.
+"""Separated text as arrays: found by NumPy, so that two million rows take seconds and every fault has a line.
 
 Rows are lines of fields between one separator; blank lines and lines that begin with # are passed over; a byte-order
 mark, Windows line ends, gzip and quotes around fields are read as what they are.
@@ -48,7 +48,8 @@ class Table:
         if width > LONGEST:
             row = int(lengths.argmax())
             raise DataError(
-                f"{self.at(row, name)}: the field has {width} characters, more than {LONGEST}; is this a table of pulses?"
+                f"{self.at(row, name)}: the field has {width} characters, more than {LONGEST}; is this a table of "
+                "pulses?"
             )
         width = max(width, 1)
         out = np.zeros((len(self), width), np.uint8)
