@@ -141,7 +141,7 @@ def test_a_table_with_a_law_is_a_new_device() -> None:
     assert loads('device = "ecram"', AnalogConfig).device == LinearStep(
         dw_min=Spread(0.002, d2d=0.1), up_down=Spread(1.0, d2d=0.02), w_max=Spread(1.1724, d2d=0.05),
         w_min=Spread(-0.8276, d2d=0.05), gamma_up=Spread(0.1153, std=0.05),
-        gamma_down=Spread(0.5085, std=0.05),
+        gamma_down=Spread(0.5085, std=0.05), mean_bounds=True, shifted=True,
     )  # fmt: skip
     with pytest.raises(ConfigError, match="a spread needs its mean"):
         loads('[device]\nlaw = "soft-bounds"\ndw_min = { d2d = 0.3 }', AnalogConfig)
