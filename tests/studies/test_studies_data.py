@@ -14,6 +14,7 @@ from mho.studies.outcome import Outcome
 from mho.studies.results import rows, table
 
 ALL = pytest.mark.parametrize("one", studies(), ids=lambda s: s.name)
+LADDERS = pytest.mark.parametrize("one", [study("gokmen-2016"), study("gokmen-2017")], ids=lambda s: s.name)
 
 
 def outcome(one: Study, case: int, accuracy: list[float], mode: str = "quick") -> Outcome:
@@ -24,13 +25,14 @@ def outcome(one: Study, case: int, accuracy: list[float], mode: str = "quick") -
 def test_every_case_is_a_valid_run_of_its_own(one: Study) -> None:
     for mode in ("quick", "full"):
         configs = [one.config(case, mode, seed=3) for case in one.cases]
-        assert len({repr(c.analog) for c in configs}) == len(configs)
-        assert len({repr(replace(c, preset="none", analog=RunConfig().analog)) for c in configs}) == 1
+        assert len({repr((c.analog, c.zero_shift)) for c in configs}) == len(configs)
+        shared = [replace(c, preset="none", analog=RunConfig().analog, zero_shift=None, chips=1) for c in configs]
+        assert len(set(map(repr, shared))) == 1
         assert {(c.seed, c.vary, c.data, c.network) for c in configs} == {(3, ("init",), "mnist", one.network)}
     assert len({case.name for case in one.cases}) == len(one.cases)
 
 
-@ALL
+@LADDERS
 def test_the_ladder_starts_ideal_and_adds_one_technique_after_another(one: Study) -> None:
     analog = {case.name: one.config(case, "quick", 0).analog for case in one.cases}
     assert analog["digital baseline"] == preset("ideal")
@@ -75,7 +77,8 @@ def test_a_recalled_fact_cannot_have_a_value() -> None:
 
 @ALL
 def test_recalled_facts_are_shown_as_not_verified(one: Study) -> None:
-    outcomes = [outcome(one, k, [90.0, 91.0]) for k in range(len(one.cases))]
+    chips = [one.config(case, "quick", 0).n_chips for case in one.cases]
+    outcomes = [outcome(one, k, [90.0 + c % 2 for c in range(n)]) for k, n in enumerate(chips)]
     for row in rows(one, outcomes):
         tags = [tag for tag in TAGS if f"[{tag}]" in row["provenance"]]
         assert row["provenance"].count("not verified [MEM]") == row["provenance"].count("[MEM]")

@@ -96,7 +96,7 @@ def _layer(arrays: Arrays, name: str, tiles: list[TileFile]) -> Layer:
         bounds = _bounds(state, lowest, highest, edges)
     totals = [arrays.read(t.prefix + "totals", 1) for t in tiles] if there("totals") else []
     frozen = [arrays.read(t.prefix + "frozen", 4).mean() for t in tiles] if there("frozen") else [0.0]
-    weights = [_weights(arrays, t) for t in tiles]
+    weights = [tile_weights(arrays, t) for t in tiles]
     return Layer(
         name, shape, tiles[0].shape[0], tiles[0].shape[1], len(tiles),
         weights=_histogram(weights, even_edges(*ends(weights))),
@@ -124,7 +124,7 @@ def _histogram(values: list[np.ndarray], edges: np.ndarray) -> Histogram:
     return Histogram(edges, np.sum([count(v, edges) for v in values], axis=0), mean, (square / size) ** 0.5)
 
 
-def _weights(arrays: Arrays, tile: TileFile) -> np.ndarray:
+def tile_weights(arrays: Arrays, tile: TileFile) -> np.ndarray:
     """Return the weights (chips, rows, columns) of a tile: what a product reads, times the digital scale."""
     name = next(n for n in ("combined", "apparent", "state") if tile.prefix + n in arrays)
     shown = arrays.read(tile.prefix + name)

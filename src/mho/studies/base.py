@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mho.config import RunConfig, override
+from mho.devices import Spread
 from mho.errors import ConfigError, nearest
 
 Tag = Literal["ABS", "TEXT", "NOTE", "KIT", "CODE", "DERIVED", "MEM"]
@@ -53,12 +54,48 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Series:
+    """A setting that differs between the chips of one run: each of its values has chips, and a row, of its own.
+
+    label: how a row names a value, as "ratio {:g}". axis: the same in words, under a figure. setting: its whole path.
+    values: by mode of the study, in order.
+    """
+
+    label: str
+    axis: str
+    setting: str
+    values: Mapping[str, tuple[float, ...]]
+
+    def spread(self, config: RunConfig, mode: str) -> RunConfig:
+        """Return a run with the chips of `config` for each value of a mode; raise ConfigError for a list of chips."""
+        if not isinstance(config.chips, int):
+            raise ConfigError(
+                f"chips = {list(config.chips)} was asked for, but every value of {self.setting} gets chips of its own; "
+                "give their number for one value, as chips=3"
+            )
+        values = self.values[mode]
+        many = [value for value in values for _ in range(config.chips)]
+        return config.with_({"chips": len(many), self.setting: many})
+
+    def groups(self, config: RunConfig) -> list[tuple[float, tuple[int, ...]]]:
+        """Return every value with the positions of its chips; nothing where all chips share one value."""
+        held: Any = config
+        for name in self.setting.split("."):
+            held = getattr(held, name, None)
+        held = held.mean if isinstance(held, Spread) else held
+        if not isinstance(held, tuple) or len(held) != config.n_chips:
+            return []
+        return [(v, tuple(k for k, other in enumerate(held) if other == v)) for v in dict.fromkeys(held)]
+
+
+@dataclass(frozen=True)
 class Case:
     """One rung of a study.
 
     changes: settings by name, as `RunConfig.with_` takes them, on top of the preset. about: what is new in
     it. references: what is known of its test accuracy, in percent. penalty: what is known of its distance
-    from the baseline in points of test accuracy; a row of results is made of it.
+    from the baseline in points of test accuracy; a row of results is made of it. series: what differs between its
+    chips; it then has a row for every value.
     """
 
     name: str
@@ -67,6 +104,7 @@ class Case:
     changes: Mapping[str, Any] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
     penalty: tuple[Reference, ...] = ()
+    series: Series | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +112,8 @@ class Study:
     """A paper's experiment: cases on one network, the first of which is the digital baseline.
 
     source: the citation. description: the question. modes: by name ("quick", "full") the settings of all its
-    runs.
+    runs; `chips` is then the number for each value of a series. yardstick: the name of a row from which the distances
+    of all rows are counted, too. weights: a layer whose weights the figure shows, before and after training.
     """
 
     name: str
@@ -84,6 +123,8 @@ class Study:
     cases: tuple[Case, ...]
     modes: Mapping[str, Mapping[str, Any]]
     data: str = "mnist"
+    yardstick: str = ""
+    weights: str = ""
 
     @property
     def baseline(self) -> Case:
@@ -99,7 +140,13 @@ class Study:
         if mode not in self.modes:
             raise ConfigError(f"study {self.name} has no mode {mode!r}; {nearest(mode, self.modes)}")
         start = RunConfig(preset=case.preset, network=self.network, data=self.data, seed=seed, vary=("init",))
-        return override(start.with_(self.modes[mode]).with_(case.changes), list(settings), "")
+        config = start.with_(self.modes[mode]).with_(case.changes)
+        rest = list(settings)
+        if case.series is not None:
+            number = [s for s in rest if s.partition("=")[0].strip() == "chips"]
+            config = case.series.spread(override(config, number, ""), mode)
+            rest = [s for s in rest if s not in number]
+        return override(config, rest, "")
 
     def known(self, case: Case, config: RunConfig) -> tuple[tuple[Reference, ...], tuple[Reference, ...]]:
         """Return what is known of a case's accuracy and of its penalty: nothing on other data."""

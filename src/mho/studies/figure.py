@@ -10,34 +10,44 @@ from typing import TYPE_CHECKING, Any
 from mho.folders import replacing
 from mho.studies.base import Study
 from mho.studies.outcome import Outcome
+from mho.studies.series_figure import draw_series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FLOOR = 0.1
 """The smallest test error that a logarithmic axis shows, in percent."""
 
 
 def draw(study: Study, outcomes: Sequence[Outcome], folder: Path) -> None:
-    """Write figure.png and figure.svg."""
+    """Write figure.png and figure.svg: of cases with series, what `series_figure` draws of them."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with rc_context({"font.size": 9, "svg.hashsalt": study.name, "svg.fonttype": "none"}):
-        figure = Figure(figsize=(9.6, 0.32 * max(8, len(outcomes)) + 1.5), layout="constrained")
+        figure = Figure(layout="constrained")
         FigureCanvasAgg(figure)
-        curves, ladder = figure.subplots(1, 2, width_ratios=(1, 1.1))
-        colours = _colours(len(outcomes))
-        _curves(curves, outcomes, colours)
-        _ladder(ladder, study, outcomes, colours)
-        run = outcomes[0].config
-        chips = f"mean and range of {run.n_chips} chips" if run.n_chips > 1 else "1 chip"
-        figure.suptitle(f"{study.name}: {study.network} on {run.data}, batch {run.batch_size}, {chips}", fontsize=10)
+        if any(o.case.series is not None for o in outcomes):
+            draw_series(figure, study, outcomes)
+        else:
+            _draw_cases(figure, study, outcomes)
         with replacing(folder / "figure.png") as temporary:
             figure.savefig(temporary, format="png", dpi=130)
         with replacing(folder / "figure.svg") as temporary:
             figure.savefig(temporary, format="svg", metadata={"Date": None})
+
+
+def _draw_cases(figure: Figure, study: Study, outcomes: Sequence[Outcome]) -> None:
+    figure.set_size_inches(9.6, 0.32 * max(8, len(outcomes)) + 1.5)
+    curves, ladder = figure.subplots(1, 2, width_ratios=(1, 1.1))
+    colours = _colours(len(outcomes))
+    _curves(curves, outcomes, colours)
+    _ladder(ladder, study, outcomes, colours)
+    run = outcomes[0].config
+    chips = f"mean and range of {run.n_chips} chips" if run.n_chips > 1 else "1 chip"
+    figure.suptitle(f"{study.name}: {study.network} on {run.data}, batch {run.batch_size}, {chips}", fontsize=10)
 
 
 def _colours(n: int) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -23,7 +23,7 @@ class Outcome:
     """A case that came to an end.
 
     accuracy: test accuracy in percent, one per chip. lines: the epochs in metrics.jsonl. diverged: why it
-    stopped early, or "".
+    stopped early, or "". folder: its run directory. members: which chips of the run it is of; none for all.
     """
 
     case: Case
@@ -31,6 +31,31 @@ class Outcome:
     accuracy: Sequence[float]
     lines: Sequence[dict[str, Any]]
     diverged: str = ""
+    folder: Path | None = None
+    members: tuple[int, ...] = ()
+
+    @property
+    def chip_ids(self) -> tuple[int, ...]:
+        """The numbers of its chips."""
+        ids = self.config.chip_ids
+        return tuple(ids[k] for k in self.members) if self.members else ids
+
+    def parts(self) -> tuple[Outcome, ...]:
+        """Return an outcome for every value of the case's series, of that value's chips, or itself without one."""
+        series = self.case.series
+        groups = series.groups(self.config) if series is not None else []
+        if series is None or not groups:
+            return (self,)
+        return tuple(self._part(series.label.format(v), chips) for v, chips in groups)
+
+    def _part(self, label: str, chips: tuple[int, ...]) -> Outcome:
+        def chosen(values: Sequence[float]) -> list[float]:
+            return [values[k] for k in chips]
+
+        about = self.case.about if 0 in chips else "the same"
+        case = replace(self.case, name=f"{self.case.name}, {label}", about=about, series=None)
+        lines = [{**line, "test_accuracy": chosen(line["test_accuracy"])} for line in self.lines]
+        return replace(self, case=case, accuracy=chosen(self.accuracy), lines=lines, members=chips)
 
     @property
     def mean(self) -> float:
@@ -89,10 +114,10 @@ def read(case: Case, config: RunConfig, folder: Path) -> Outcome | None:
     lines = _lines(folder / "metrics.jsonl")
     if (folder / DIVERGED).is_file():
         end = _json(folder / DIVERGED)
-        return Outcome(case, config, end["test_accuracy"], lines, end["why"])
+        return Outcome(case, config, end["test_accuracy"], lines, end["why"], folder)
     if saved.epochs < config.epochs or not (folder / "summary.json").is_file():
         return None
-    return Outcome(case, config, _json(folder / "summary.json")["test_accuracy"], lines)
+    return Outcome(case, config, _json(folder / "summary.json")["test_accuracy"], lines, folder=folder)
 
 
 def _diverged(folder: Path, config: RunConfig, data: Dataset) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mho.config import RunConfig
 from mho.config.show import stated
-from mho.periphery import Periphery
+from mho.periphery.settings import Bits, Periphery, bits_of
 from mho.studies.base import Reference, Study
 from mho.studies.outcome import Outcome
 
@@ -17,13 +17,20 @@ ACCURACY, POINTS = "% test accuracy", "points of test accuracy"
 
 
 def rows(study: Study, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Return the rows of results.json: accuracies, then known distances from the baseline."""
+    """Return the rows of results.json: accuracies, then known distances from the baseline, then from the yardstick."""
+    outcomes = parts(outcomes)
     found = [_row(o.case.name, o.accuracy, study.known(o.case, o.config)[0], ACCURACY) for o in outcomes]
     for o in outcomes:
         gap, known = penalty(study, outcomes, o), study.known(o.case, o.config)[1]
         if known and gap is not None:
             found.append(_row(f"{o.case.name}, over the baseline", gap, known, POINTS))
-    return found
+    gaps = [(o, from_yardstick(study, outcomes, o)) for o in outcomes]
+    return found + [_row(f"{o.case.name}, over {study.yardstick}", gap, (), POINTS) for o, gap in gaps if gap]
+
+
+def parts(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return an outcome for every row: of a case with a series, one for each of its values."""
+    return [part for o in outcomes for part in o.parts()]
 
 
 def _row(case: str, values: Sequence[float], references: Sequence[Reference], unit: str) -> dict[str, Any]:
@@ -39,33 +46,49 @@ def _row(case: str, values: Sequence[float], references: Sequence[Reference], un
 
 
 def penalty(study: Study, outcomes: Sequence[Outcome], outcome: Outcome) -> list[float] | None:
-    """Return the points above the baseline, chip by chip: chip k starts from the same weights everywhere."""
-    base = next((o for o in outcomes if o.case == study.baseline), None)
-    if base is None or base is outcome or len(base.accuracy) != len(outcome.accuracy):
+    """Return the points above the baseline.
+
+    Chip by chip where both have the same chips, for chip k starts from the same weights everywhere; else from its mean.
+    """
+    return _over(outcome, next((o for o in outcomes if o.case == study.baseline), None))
+
+
+def from_yardstick(study: Study, outcomes: Sequence[Outcome], outcome: Outcome) -> list[float] | None:
+    """Return the points above the study's yardstick, if it has one and this is not it."""
+    return _over(outcome, next((o for o in outcomes if o.case.name == study.yardstick), None))
+
+
+def _over(outcome: Outcome, base: Outcome | None) -> list[float] | None:
+    if base is None or base is outcome:
         return None
-    return [ours - digital for ours, digital in zip(outcome.accuracy, base.accuracy, strict=True)]
+    same = base.chip_ids == outcome.chip_ids
+    against = base.accuracy if same else [base.mean] * len(outcome.accuracy)
+    return [ours - theirs for ours, theirs in zip(outcome.accuracy, against, strict=True)]
 
 
 def table(study: Study, outcomes: Sequence[Outcome]) -> str:
     """Return the results as a Markdown table."""
-    heads = (
+    outcomes = parts(outcomes)
+    heads = [
         "case",
         "what is new",
         "test accuracy (%)",
         "test error (%)",
         "over the baseline (points)",
+        *([f"over {study.yardstick} (points)"] if study.yardstick else []),
         "known",
-    )
+    ]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for o in outcomes:
-        gap = penalty(study, outcomes, o)
+        gaps = [penalty(study, outcomes, o)]
+        gaps += [from_yardstick(study, outcomes, o)] if study.yardstick else []
         spread = f" ± {o.std:.2f}" if len(o.accuracy) > 1 else ""
         cells = (
             o.case.name + (" (diverged)" if o.diverged else ""),
             o.case.about,
             f"{o.mean:.2f}{spread}",
             f"{100 - o.mean:.2f}",
-            "" if gap is None else _signed(gap),
+            *("" if gap is None else _signed(gap) for gap in gaps),
             "; ".join(str(r) for known in study.known(o.case, o.config) for r in known),
         )
         lines.append(f"| {' | '.join(cells)} |")
@@ -83,14 +106,18 @@ def setup(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
     images = "all" if run.train_images is None else f"the first {run.train_images:,}"
     falls = f", times {run.lr_schedule.factor:g} after epochs {', '.join(map(str, run.lr_schedule.epochs))}"
     chips = f"{run.n_chips} chips" if run.n_chips > 1 else "1 chip"
+    series = any(o.case.series is not None for o in outcomes)
+    apart = "Differences are taken from the mean of the row compared with."
     own = {"init": "initial weights", "order": "order of the data"}
     differ = ", ".join(["devices", "noise", *(own[v] for v in run.vary)])
     return [
         f"Network {run.network} on {run.data}: {images} training and all test images, {run.epochs} epochs.",
         f"Batch {run.batch_size}, loss summed over the batch, learning rate {run.lr}"
         f"{falls if run.lr_schedule.epochs else ', constant'}.",
-        f"Seed {run.seed}, {chips}; spreads are standard deviations over chips, which differ in {differ} "
-        "(baseline: initial weights only). Differences from the baseline are taken chip by chip.",
+        f"Seed {run.seed}, {chips}{' for each row' if series else ''}; "
+        f"spreads are standard deviations over chips, which differ in {differ} "
+        f"(baseline: initial weights only). "
+        f"{apart if series else 'Differences from the baseline are taken chip by chip.'}",
         "Test accuracy is read after the last epoch, through the periphery of training, with its noise.",
         *_hardware([o.config for o in outcomes]),
     ]
@@ -108,8 +135,8 @@ def _hardware(configs: Sequence[RunConfig]) -> list[str]:
 
 
 def _converters(side: Periphery) -> str:
-    def bits(n: int | None) -> str:
-        return "exact" if n is None else f"{n} bit"
+    def bits(value: Bits) -> str:
+        return " / ".join(dict.fromkeys("exact" if n is None else f"{n} bit" for n in bits_of(value)))
 
     return (
         f"DAC {bits(side.dac_bits)}, ADC {bits(side.adc_bits)}, output noise {side.output_noise:g}, "
