@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-FILES = re.compile(r".*\.py:[^:/\\]*", flags=re.DOTALL)
-"""path/to/file.py:Name"""
+FILES = re.compile(r".*\.py:[^:/\\]*|.*\.toml", flags=re.DOTALL)
+"""path/to/file.py:Name, or path/to/device.toml"""
 
 
 def absolute(path: str, folder: Path | None = None) -> str:
@@ -26,7 +26,7 @@ def with_absolute_paths(value: Any, folder: Path) -> Any:
     found = {}
     for key, inner in value.items():
         text = inner if isinstance(inner, str) else ""
-        if (key in ("law", "device", "network") and FILES.fullmatch(text)) or (key == "data" and "/" in text):
+        if (key.rpartition(".")[2] in ("law", "device", "network") and FILES.fullmatch(text)) or (key == "data" and "/" in text):
             inner = absolute(text, folder)
         found[key] = with_absolute_paths(inner, folder)
     return found

@@ -130,7 +130,7 @@ def dump(config: RunConfig | AnalogConfig) -> str:
 
     Raises ConfigError for a device class that no file can name.
     """
-    return "\n".join(_table(config, "")) + "\n"
+    return "\n".join(lines_of(config, "")) + "\n"
 
 
 def save(config: RunConfig | AnalogConfig, path: str | os.PathLike[str]) -> None:
@@ -138,7 +138,7 @@ def save(config: RunConfig | AnalogConfig, path: str | os.PathLike[str]) -> None
     write_text(path, dump(config))
 
 
-def _table(value: Any, path: str) -> list[str]:
+def lines_of(value: Any, path: str) -> list[str]:
     """Return the lines of one table: its header, its plain settings, then the tables in it."""
     lines, tables = [], []
     if isinstance(value, Device):
@@ -151,7 +151,7 @@ def _table(value: Any, path: str) -> list[str]:
                 body = [f"{_dotted(leaf)} = {_render(v)}" for leaf, v in changes]
                 tables += ["", f"[{inner}.{_key(pattern)}]", *body]
         elif isinstance(held, SECTIONS):
-            tables += _table(held, inner)
+            tables += lines_of(held, inner)
         else:
             lines.append(f"{_key(name)} = {_render(held)}")
     header = ["", f"[{path}]"] if path and lines else []

@@ -75,11 +75,13 @@ class Reader:
             return self._settings(type(base), value, path, base)
         if not isinstance(law, str):
             names = ", ".join(laws())
-            self.problems.add(path, f'expected a table with law = "..." ({names}, or path/to/file.py:Class)')
+            self.problems.add(path, f'expected a table with law = "..." ({names}, path/to/file.py:Class, or in place of the table path/to/device.toml)')
             return MISSING
         published = {row.name: row.device for row in catalogue.devices()}
         if not isinstance(value, Mapping) and law in published:
             return published[law]
+        if not isinstance(value, Mapping) and law.endswith(".toml"):
+            return self._device_file(law, path)
         try:
             kind = law_named(law)
         except ConfigError as error:
@@ -88,6 +90,16 @@ class Reader:
             return MISSING
         rest = {k: v for k, v in value.items() if k != "law"} if isinstance(value, Mapping) else {}
         return self._settings(kind, rest, path, MISSING)
+
+    def _device_file(self, name: str, path: str) -> Any:
+        """Read the device in a TOML file of its own."""
+        from mho.config.device_file import load_device
+
+        try:
+            return load_device(name)
+        except ConfigError as error:
+            self.problems.add(path, str(error))
+            return MISSING
 
     def _settings(self, kind: type, value: Any, path: str, base: Any) -> Any:
         """Read a table of the settings of a dataclass."""
