@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mho.cli import study, training
+from mho.cli import ablate, study, training
 from mho.cli.device import device_app
 from mho.cli.listing import presets
 from mho.cli.reporting import report
@@ -50,6 +50,7 @@ def everything(
 
 
 app.command("train", help=training.HELP)(training.train)
+app.command("ablate", help=ablate.HELP)(ablate.ablate)
 app.command("presets")(presets)
 app.command("report")(report)
 app.add_typer(device_app, name="device")

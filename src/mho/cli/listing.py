@@ -16,7 +16,13 @@ def presets() -> None:
     table("preset", [(row.name, row.description, row.source) for row in rows()])
 
 
-def table(what: str, rows: Iterable[tuple[str, str, str]], title: str = "") -> None:
+def table(
+    what: str,
+    rows: Iterable[tuple[str, str, str]],
+    title: str = "",
+    *,
+    heads: tuple[str, str] = ("what it is", "source"),
+) -> None:
     """Print names, descriptions and sources: a table on a terminal, tab-separated lines elsewhere."""
     if not sys.stdout.isatty():
         for row in rows:
@@ -26,7 +32,7 @@ def table(what: str, rows: Iterable[tuple[str, str, str]], title: str = "") -> N
     from rich.table import Table
 
     shown = Table(box=None, pad_edge=False, padding=(0, 3, 1, 0), title=title, title_justify="left")
-    for heading in (what, "what it is", "source"):
+    for heading in (what, *heads):
         shown.add_column(heading, no_wrap=heading == what)
     for row in rows:
         shown.add_row(*row)

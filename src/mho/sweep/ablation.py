@@ -109,8 +109,7 @@ def ablate(
     for place, batch, base in _runs(made):
         if progress:
             print(_said(place, batch), flush=True)
-        for name, end in carry_out(batch, base, folder / "runs" / place, data, progress):
-            ended[name] = end
+        ended.update(carry_out(batch, base, folder / "runs" / place, data, progress))
     rows = costs(made.arms, {arm.name: ended[arm.name] for arm in made.arms}, made.about)
     result = Ablation(made, tuple(rows), ended, _seconds(folder, time.perf_counter() - start), folder)
     _write(result)
@@ -205,7 +204,7 @@ def _row(row: Row) -> dict[str, Any]:
         return {**vars(c), **numbers}
 
     alone = None if row.alone is None else cost(row.alone)
-    return {"property": row.property, "about": row.about, "off": cost(row.off), "alone": alone}
+    return {"property": row.name, "about": row.about, "off": cost(row.off), "alone": alone}
 
 
 def _arm(name: str, end: Ended) -> dict[str, Any]:
@@ -214,4 +213,3 @@ def _arm(name: str, end: Ended) -> dict[str, Any]:
         "arm": name, "test_accuracy": list(end.accuracy), "mean": fmean(end.accuracy), "std": spread,
         "diverged": end.why,
     }  # fmt: skip
-

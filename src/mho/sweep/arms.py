@@ -27,7 +27,6 @@ class Arm:
     name: str
     kind: Kind
     config: AnalogConfig
-    property: str = ""
     against: str = ""
 
 
@@ -57,14 +56,13 @@ def arms(analog: AnalogConfig, found: Found) -> list[Arm]:
     """
     names = [p.name for p in found.properties]
     made = [Arm(CONFIGURED, "configured", analog)]
-    for p in found.properties:
-        made.append(Arm(f"{p.name} off", "off", found.without(analog, [p.name]), p.name, CONFIGURED))
+    made += [Arm(f"{name} off", "off", found.without(analog, [name]), CONFIGURED) for name in names]
     for p in found.properties:
         if p.alone:
             on = {p.name, p.needs}
             config = found.without(analog, [name for name in names if name not in on])
             against = f"{p.needs} alone" if p.needs else NONE
-            made.append(Arm(f"{p.name} alone", "alone", config, p.name, against))
+            made.append(Arm(f"{p.name} alone", "alone", config, against))
     made.append(Arm(NONE, "none", found.without(analog, names)))
     return sorted(made, key=lambda arm: arm.config.update.trains not in PULSED)
 
@@ -114,4 +112,4 @@ def _merged(values: list[Any], path: str) -> Any:
             hint = hints(type(first)).get(f.name)
             listed = f.name in tables or (hint is not None and is_per_chip(hint))
             change[f.name] = tuple(held) if listed else _merged(held, f"{path}.{f.name}")
-    return replace(first, **change)
+    return replace(first, **change)  # type: ignore[type-var]  # a dataclass instance, as checked above

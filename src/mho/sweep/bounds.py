@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def _is_bound(device: Device, name: str) -> bool:
     """Whether a larger value widens the range of the mean device and leaves its steps at w = 0 alone."""
     before = mean_bounds(device)
     try:
-        larger = replace(device, **{name: _times(getattr(device, name), 2.0)})
+        larger = replace(device, **dict[str, Any]({name: _times(getattr(device, name), 2.0)}))
         after = mean_bounds(larger)
         same = np.allclose(imbalance(larger), imbalance(device), rtol=TOLERANCE)
     except MhoError:
@@ -50,7 +51,7 @@ def _is_bound(device: Device, name: str) -> bool:
 
 def widened(device: Device) -> Device | None:
     """Return a device with `WIDE` times the range and the same mean step at w = 0; None where no fields give that."""
-    change = {name: _times(getattr(device, name), WIDE) for name in bound_fields(device)}
+    change: dict[str, Any] = {name: _times(getattr(device, name), WIDE) for name in bound_fields(device)}
     if not change:
         return None
     if hasattr(device, "p_max") and hasattr(device, "alpha"):  # steps are then shares of the range

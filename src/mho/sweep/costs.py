@@ -33,7 +33,7 @@ class Cost:
 class Row:
     """A property with its cost when it is turned off, and when it is on alone (None where that means nothing)."""
 
-    property: str
+    name: str
     about: str
     off: Cost
     alone: Cost | None = None

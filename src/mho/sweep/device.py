@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from typing import Any
 
 from mho.devices import Device, Spread
 from mho.devices.base import Faults, Leak
 from mho.devices.spread import numbers
 from mho.sweep.balance import balanced, imbalance
 from mho.sweep.bounds import WIDE, bound_fields, mean_bounds, widened
-from mho.sweep.noise import quiet
+from mho.sweep.noise import quiet, zero
 from mho.sweep.property import Property, of_device
 
 FOREVER = 1e30
@@ -68,8 +69,8 @@ def _spreads(device: Device, ideal: bool) -> Iterator[Entry]:
         yield Property("correlations", pairs, of_device(lambda d: replace(d, correlations=())), alone=False)
 
 
-def _alike(name: str):  # type: ignore[no-untyped-def]
-    return lambda d: replace(d, **{name: replace(getattr(d, name), d2d=0.0, std=0.0)})
+def _alike(name: str) -> Callable[[Device], Device]:
+    return lambda d: replace(d, **dict[str, Any]({name: replace(getattr(d, name), d2d=0.0, std=0.0)}))
 
 
 def _deviation(held: Spread) -> str:
@@ -92,9 +93,7 @@ def _noise(device: Device) -> Iterator[Entry]:
         yield Property("write noise", about, of_device(lambda d: replace(d, write_noise=0.0)))
 
 
-def _zeros(device: Device, found: tuple[tuple[str, str], ...]) -> dict[str, object]:
-    from mho.sweep.noise import zero
-
+def _zeros(device: Device, found: tuple[tuple[str, str], ...]) -> dict[str, Any]:
     return {name: zero(getattr(device, name)) for name, _ in found}
 
 
@@ -122,7 +121,7 @@ def _kept(device: Device) -> Device:
     return replace(device, leak=replace(leak, lifetime=replace(leak.lifetime, mean=FOREVER, d2d=0.0, std=0.0)))
 
 
-def _alike_leak(name: str):  # type: ignore[no-untyped-def]
+def _alike_leak(name: str) -> Callable[[Device], Device]:
     def change(device: Device) -> Device:
         leak = device.leak or Leak()
         return replace(device, leak=replace(leak, **{name: replace(getattr(leak, name), d2d=0.0, std=0.0)}))

@@ -27,7 +27,7 @@ def draw(result: Ablation, folder: Path) -> None:
     from matplotlib.figure import Figure as Canvas
 
     rows, run = result.rows, result.plan.config
-    style = {
+    style: dict[Any, Any] = {
         "font.size": 9, "svg.hashsalt": "ablation", "svg.fonttype": "none", "axes.spines.top": False,
         "axes.spines.right": False,
     }  # fmt: skip
@@ -38,12 +38,12 @@ def draw(result: Ablation, folder: Path) -> None:
         for n, (way, label, colour) in enumerate(WAYS):
             _bars(axes, rows, way, (n - 0.5) * HALF, label, colour)
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set_yticks(range(len(rows)), [row.property for row in rows])
+        axes.set_yticks(range(len(rows)), [row.name for row in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_xlabel(f"{AXIS}: mean difference and its standard error; * significant")
         axes.grid(alpha=0.25, axis="x", linewidth=0.5)
         axes.set_axisbelow(True)
-        axes.legend(fontsize=8, frameon=False, loc="lower right")
+        canvas.legend(fontsize=8, frameon=False, loc="outside lower center", ncols=2)
         axes.set_title(f"{run.network} on {run.data}, preset {run.preset}\n{_ends(result)}", fontsize=9.5, loc="left")
         with replacing(folder / "figure.png") as temporary:
             canvas.savefig(temporary, format="png", dpi=130)
@@ -84,7 +84,7 @@ def page_figure(result: Ablation) -> Figure:
     )
     figure = Figure("costs", "What each property costs", caption, AXIS, "")
     for way, label, colour in reversed(WAYS):
-        held = [(row.property, getattr(row, way)) for row in rows if getattr(row, way) is not None]
+        held = [(row.name, getattr(row, way)) for row in rows if getattr(row, way) is not None]
         figure.traces.append(
             {
                 "type": "bar", "orientation": "h", "name": label, "marker": {"color": colour},
@@ -97,7 +97,7 @@ def page_figure(result: Ablation) -> Figure:
         )  # fmt: skip
     figure.layout = {
         "height": 34 * len(rows) + 130, "barmode": "group", "bargap": 0.25,
-        "yaxis": {"categoryorder": "array", "categoryarray": [row.property for row in rows]},
+        "yaxis": {"categoryorder": "array", "categoryarray": [row.name for row in rows]},
         "xaxis": {"zeroline": True, "zerolinecolor": "#1f2937"},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "reversed"},
     }  # fmt: skip

@@ -47,7 +47,8 @@ def _lead(result: Ablation) -> str:
 
 def _arms(result: Ablation) -> str:
     rows = [
-        (name, accuracy(end), ", ".join(f"{a:.2f}" for a in end.accuracy), end.why) for name, end in result.ended.items()
+        (name, accuracy(end), ", ".join(f"{a:.2f}" for a in end.accuracy), end.why)
+        for name, end in result.ended.items()
     ]
     return table(("arm", "test accuracy (%)", "chip by chip", "what went wrong"), rows)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from mho.config import AnalogConfig
 from mho.periphery.settings import Periphery
@@ -36,13 +37,13 @@ def _about(texts: dict[str, str]) -> str:
 
 def _turn(sides: tuple[str, ...], off: Turn) -> Change:
     def change(analog: AnalogConfig) -> AnalogConfig:
-        return replace(analog, **{side: off(getattr(analog, side)) for side in sides})
+        return replace(analog, **dict[str, Any]({side: off(getattr(analog, side)) for side in sides}))
 
     return change
 
 
 def _silent(name: str) -> Turn:
-    return lambda p: replace(p, **{name: 0.0})
+    return lambda p: replace(p, **dict[str, Any]({name: 0.0}))
 
 
 def _unbounded(p: Periphery) -> Periphery:
@@ -69,6 +70,10 @@ def _clips(p: Periphery) -> bool:
     return p.input_range < 1.0 or p.noise_management != "max-abs"
 
 
+def _bounded(p: Periphery) -> bool:
+    return isinstance(p.output_bound, float) and p.output_bound < FAR
+
+
 # Converters stand before the ranges that they divide: what is exact has no step to keep.
 KINDS: tuple[tuple[str, Test, Turn, str], ...] = (
     ("output noise", lambda p: p.output_noise != 0, _silent("output_noise"), "{p.output_noise:g}"),
@@ -78,7 +83,7 @@ KINDS: tuple[tuple[str, Test, Turn, str], ...] = (
     ("ADC", lambda p: p.adc_bits is not None, lambda p: replace(p, adc_bits=None), "{p.adc_bits} bits"),
     ("input range", _clips, _unlimited, "±{p.input_range:g}"),
     (
-        "output bound", lambda p: p.output_bound is not None and p.output_bound < FAR, _unbounded,
-        "±{p.output_bound:g} ({p.bound_management} bound management)",
+        "output bound", _bounded, _unbounded,
+        "±{p.output_bound:g} (bound management: {p.bound_management})",
     ),
 )  # fmt: skip

@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 
 HEADS = ("property", "what is turned off", "gained with it off", "lost with it alone", "mean of both")
 SETUP = (
-    "Two-sided t test of the difference of two means over chips. All arms share one standard deviation, the median over "
-    "arms of their variances, corrected for the bias of a median; where the two arms' own is larger, it is used. Degrees "
-    f"of freedom: chips less arms. * marks costs that are significant at {LEVEL:.0%} together (Holm's correction)."
+    "Two-sided t test of the difference of two means over chips. All arms share one standard deviation, the median "
+    "over arms of their variances, corrected for the bias of a median; where the two arms' own is larger, it is used. "
+    f"Degrees of freedom: chips less arms. * marks costs that are significant at {LEVEL:.0%} together (by Holm's "
+    "correction)."
 )
 
 
 def cells(result: Ablation) -> list[tuple[str, ...]]:
     """Return the rows of the table: properties, the most costly first, then those that cannot be separated."""
-    found = [(row.property, row.about, told(row.off), told(row.alone), signed(row.rank)) for row in result.rows]
+    found: list[tuple[str, ...]] = [
+        (row.name, row.about, told(row.off), told(row.alone), signed(row.rank)) for row in result.rows
+    ]
     return found + [(name, why, "not separable", "–", "–") for name, why in result.plan.found.inseparable]
 
 
@@ -37,7 +40,7 @@ def told(cost: Cost | None) -> str:
 
 def signed(points: float) -> str:
     """Return points with their sign."""
-    return f"{points:+.2f}".replace("-", "−")
+    return f"{round(points, 2) + 0.0:+.2f}".replace("-", "−")
 
 
 def accuracy(end: Ended) -> str:
@@ -65,7 +68,7 @@ def setup(result: Ablation) -> list[str]:
         f"{count} arms of {seeds} chips each, {count * seeds} chips; the chips of all arms differ in {differ}.",
         "Points of test accuracy after the last epoch, ± standard error of the difference of two arms' means.",
         "Gained with it off: everything as configured but this one, less as configured. Lost with it alone: all "
-        "properties off, less this one alone on (the spread of a bound or of a leak: the bound or leak alone, less both).",
+        "properties off, less this one alone (of the spread of a bound or leak: the bound or leak alone, less both).",
     ]
 
 
@@ -79,12 +82,13 @@ def markdown(result: Ablation) -> str:
 
 
 def last_line(rows: tuple[Row, ...]) -> str:
-    """Return the top of the ranking in words."""
-    top = rows[0]
-    ways = [("turned off", top.off), ("alone", top.alone)]
-    known = [(word, c) for word, c in ways if c is not None]
-    text = ", ".join(f"{told(c)} {word}" for word, c in known)
-    marked = [row.property for row in rows if any(c is not None and c.significant for c in (row.off, row.alone))]
-    if not marked and not math.isnan(top.off.error):
-        return f"no single property has a significant cost; the largest is that of {top.property}: {text} (points)"
-    return f"most accuracy is lost by {top.property}: {text} (points of test accuracy)"
+    """Return the top of the ranking in words: of the properties with a significant cost, where there is one."""
+    marked = [
+        row for row in rows if any(c is not None and c.significant and c.points > 0 for c in (row.off, row.alone))
+    ]
+    top = marked[0] if marked else rows[0]
+    parts = [(told(c), word) for c, word in ((top.off, "gained with it off"), (top.alone, "lost with it alone")) if c]
+    text = ", ".join(f"{points} {word}" for points, word in parts) + " (points of test accuracy)"
+    if marked or math.isnan(top.off.error):
+        return f"{top.name} costs most: {text}"
+    return f"no property has a significant cost; the largest is that of {top.name}: {text}"
