@@ -78,7 +78,7 @@ def test_numbers_are_in_the_page(tmp_path: Path) -> None:
     assert "symmetry point 0.12 0.0" in words
     assert "up / down step at w = 0 1.5 " in words
     assert "siemens" not in words
-    assert "SoftBounds(dw_min=Spread(0.01, d2d=0.2)" in words
+    assert "dw_min Spread(0.01, d2d=0.2) up_down Spread(1.5, d2d=0.05)" in words
     assert "Kim et al." in words  # the reference of the law
 
 
@@ -131,7 +131,9 @@ def test_chips_that_differ_have_curves_of_their_own(tmp_path: Path) -> None:
     for name in ("response-0", "steps-0", "parameter-0"):
         assert trace(found[name], "chip 1")
     assert trace(found["steps-0"], "chip 1")["y"][0] == pytest.approx(4 * trace(found["steps-0"], "chip 0")["y"][0])
-    assert "chip 0 chip 1" in words_of(tmp_path / "a.html")
+    words = words_of(tmp_path / "a.html")
+    assert "chip 0 chip 1" in words
+    assert "step at w = 0 0.01 0.04" in words
 
 
 def test_few_far_devices_do_not_hide_the_others() -> None:

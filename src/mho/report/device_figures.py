@@ -118,7 +118,7 @@ def symmetry_words(c: Characteristics) -> str:
     share = len(points) / len(s.device_symmetry[0])
     return (
         f"{text} {100 * share:.0f} % of the drawn devices have a symmetry point in their range: median "
-        f"{rounded(middle, c):.3g}, 10 to 90 % between {low:.3g} and {high:.3g}."
+        f"{rounded(middle, c):.3g}, 10 to 90 % between {rounded(low, c):.3g} and {rounded(high, c):.3g}."
     )
 
 

@@ -31,9 +31,10 @@ def rows(c: Characteristics) -> list[Row]:
 
     def measured(name: str, kind: str = PLAIN) -> Row:
         drawn = c.drawn[name][0][np.isfinite(c.drawn[name][0])]
-        low, high = np.percentile(drawn, (10, 90)) if len(drawn) else (np.nan, np.nan)
-        mean = tuple(rounded(v, c) if kind == STATE else v for v in c.mean[name][shown].tolist())
-        return Row(name, mean, (float(low), float(high)), kind)
+        spread = np.percentile(drawn, (10, 90)).tolist() if len(drawn) else [np.nan, np.nan]
+        values = [*c.mean[name][shown].tolist(), *spread]
+        *mean, low, high = (rounded(v, c) for v in values) if kind == STATE else values
+        return Row(name, tuple(mean), (low, high), kind)
 
     def counted(name: str, values: np.ndarray) -> Row:
         return Row(name, tuple(values[shown].tolist()))
@@ -51,7 +52,7 @@ def heads(c: Characteristics) -> list[str]:
     shown = some(len(c.chips))
     means = ["mean device"] if len(c.chips) == 1 else [f"chip {c.chips[k]}" for k in shown]
     spread = "10 to 90 % of devices" if len(c.chips) == 1 else f"10 to 90 % of devices of chip {c.chips[0]}"
-    return ["", *means, spread, *(["mean device in siemens"] if c.device.window else [])]
+    return ["", *means, spread, *([f"{means[0]} in siemens"] if c.device.window else [])]
 
 
 def cells(c: Characteristics) -> list[list[str]]:

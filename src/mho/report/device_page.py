@@ -94,6 +94,8 @@ class DevicePage:
     def _lead(self) -> str:
         kind = type(self.found.device)
         text = f'<p class="result">Law <b>{escape(kind.__name__)}</b>. {escape(first_line(kind))}</p>'
+        if len(self.found.chips) > 1:
+            return f"{text}<p>Its parameters differ between {len(self.found.chips)} chips.</p>"
         return f"{text}<p>{escape(symmetry_words(self.found))}</p>"
 
     def _stated(self) -> str:
@@ -105,7 +107,7 @@ class DevicePage:
             lines.append(f"In siemens: w = -1 is {scale.siemens(window.low)}, w = +1 is {scale.siemens(window.high)}.")
         beside = "".join(f"<li>{escape(line)}</li>" for line in lines)
         return (
-            f"<pre><code>{escape(show(device))}</code></pre>{source}"
+            f"{table(('field', 'value'), [(n, show(v)) for n, v in vars(device).items() if v])}{source}"
             f"{f'<ul>{beside}</ul>' if beside else ''}<pre><code>{escape(docstring(type(device)))}</code></pre>"
         )
 
