@@ -106,6 +106,15 @@ def test_the_device_of_a_run(here: Path) -> None:
     assert device_named("config.toml") == catalogue.device("ecram")
 
 
+def test_a_device_file(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "fit").mkdir()
+    (here / "fit" / "own.py").write_text(OWN.format(name="Mine", top=1.0))
+    (here / "fit" / "mine.toml").write_text('law = "own.py:Mine"\nsize = 0.02\nwindow = {low = 1e-6, high = 3e-6}\n')
+    out = said(["show", "fit/mine.toml", "--devices", "5", "--set", "size=0.05"], capsys)
+    assert "step at w = 0\t0.05\t0.05 to 0.05\t50 nS" in out
+    assert (here / "devices" / "mine" / "device.html").exists()
+
+
 def test_names_of_python() -> None:
     assert device_named("soft-bounds") == SoftBounds()
     assert device_named("mho.devices:SoftBounds") == SoftBounds()
@@ -126,6 +135,7 @@ def test_several_classes_in_a_file_are_named(here: Path, capsys: pytest.CaptureF
         ("none.py:X", r"has no class X"),
         ("missing.py", r"missing.py cannot be read"),
         ("missing.toml", r"the device missing.toml cannot be read: No such file"),
+        ("unknown.toml", r"unknown.toml: 'soft-bonds' is no law.*'soft-bounds'"),
         ("broken.toml", r"broken.toml is not valid TOML: .*line 1"),
         ("raises.py", r"raised RuntimeError: no luck"),
         ("runs", r"runs is a directory; for the device of its run give"),
@@ -137,6 +147,7 @@ def test_what_is_no_device(name: str, reason: str, here: Path, capsys: pytest.Ca
     (here / "none.py").write_text("x = 1\n")
     (here / "raises.py").write_text("raise RuntimeError('no luck')\n")
     (here / "broken.toml").write_text("law = \n")
+    (here / "unknown.toml").write_text('law = "soft-bonds"\n')
     (here / "runs").mkdir()
     (here / "runs" / "config.toml").touch()
     (here / "fails.py").write_text(OWN.format(name="Fails", top="nothing_known"))

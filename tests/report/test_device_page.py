@@ -80,6 +80,7 @@ def test_numbers_are_in_the_page(tmp_path: Path) -> None:
     assert "siemens" not in words
     assert "dw_min Spread(0.01, d2d=0.2) up_down Spread(1.5, d2d=0.05)" in words
     assert "Kim et al." in words  # the reference of the law
+    assert "law = &quot;soft-bounds&quot;" in words  # the file to copy
 
 
 def test_siemens_stand_beside_weights(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from mho.characterize import Characteristics, characterize
 from mho.config.describe import beside_the_law, docstring, first_line, published_as
+from mho.config.device_file import dump_device
 from mho.config.device_named import device_named
 from mho.config.show import show
 from mho.devices import Device, catalogue
@@ -58,6 +59,7 @@ class DevicePage:
             Section("numbers", "Numbers", self._numbers(), below=_meanings()),
             Section("parameters", "What differs between devices", "", self.parameters),
             Section("stated", "What is stated", self._stated()),
+            Section("file", "As a file", _as_file(self.found.device)),
         ]
         return page(self.name, self._lead(), sections, footer="Written by mho. This file needs no network.")
 
@@ -110,6 +112,16 @@ class DevicePage:
             f"{table(('field', 'value'), [(n, show(v)) for n, v in vars(device).items() if v])}{source}"
             f"{f'<ul>{beside}</ul>' if beside else ''}<pre><code>{escape(docstring(type(device)))}</code></pre>"
         )
+
+
+def _as_file(device: Device) -> str:
+    """Return the device as a TOML to copy, or nothing where no file can name its class."""
+    try:
+        text = dump_device(device)
+    except ConfigError:
+        return ""
+    use = "<p>Saved as device.toml, <code>mho train --set device=device.toml</code> trains on this device.</p>"
+    return f"{use}<pre><code>{escape(text)}</code></pre>"
 
 
 def _meanings() -> str:
