@@ -8,7 +8,7 @@ from mho.devices.base import Array, Device, Draw, law
 from mho.devices.ops import interpolate, maximum, minimum, where
 from mho.devices.spread import PerChip, Spread
 from mho.devices.steps import Wrong, check_steps, step_sizes
-from mho.devices.table import Nodes, Table, check_sizes, nodes_per_weight
+from mho.devices.table import Nodes, both_ways, check_sizes, places
 
 
 class PiecewiseStep(Device):
@@ -40,16 +40,16 @@ class PiecewiseStep(Device):
         """Return step sizes and bounds of every device, and the nodes that all share."""
         up, down = step_sizes(draw, self.dw_min, self.up_down)
         top, bottom = draw(self.w_max), draw(self.w_min)
-        tables = {"sizes_up": Table(self.nodes_up), "sizes_down": Table(self.nodes_down)}
-        per_w = nodes_per_weight(tables["sizes_up"], bottom, top)
-        return {"a_up": up, "a_down": down, "per_w": per_w, "top": top, "bottom": bottom, "c2c": self.c2c} | tables
+        place = places(self.nodes_up, bottom, top)
+        steps = {"a_up": up, "a_down": -down, "sizes": both_ways(self.nodes_up, self.nodes_down)}
+        return steps | place | {"top": top, "bottom": bottom, "c2c": self.c2c}
 
     @law
     def pulse(
-        w: Any, up: Any, xi: Any, a_up: Any, a_down: Any, sizes_up: Any, sizes_down: Any, per_w: Any, top: Any,
-        bottom: Any, c2c: Any,
+        w: Any, up: Any, xi: Any, a_up: Any, a_down: Any, sizes: Any, per_w: Any, behind: Any, top: Any, bottom: Any,
+        c2c: Any,
     ) -> Any:  # fmt: skip
         """Move by a step that is read from the nodes on both sides of w."""
-        p = (w - bottom) * per_w
-        step = where(up, a_up * interpolate(sizes_up, p), -a_down * interpolate(sizes_down, p)) * (1.0 + c2c * xi)
+        p = (w - bottom) * per_w + where(up, 0.0, behind)
+        step = where(up, a_up, a_down) * interpolate(sizes, p) * (1.0 + c2c * xi)
         return minimum(maximum(w + step, bottom), top)

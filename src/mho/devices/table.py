@@ -74,6 +74,17 @@ def check_sizes(**tables: Nodes) -> Iterator[tuple[str, str]]:
             )
 
 
-def nodes_per_weight(table: Table, bottom: Any, top: Any) -> Any:
-    """Return how many nodes of a table lie within a unit of w, for every device with bounds `bottom` and `top`."""
-    return np.float32(table.values.shape[-1] - 1) / np.maximum(top - bottom, np.float32(1e-6))
+def both_ways(up: Nodes, down: Nodes) -> Table:
+    """Return one table of the nodes for a pulse up and, behind them, those for a pulse down: a law reads it once."""
+    rows, others = np.atleast_2d(up), np.atleast_2d(down)
+    chips = max(len(rows), len(others))
+    return Table(np.concatenate([np.broadcast_to(v, (chips, v.shape[1])) for v in (rows, others)], axis=1))
+
+
+def places(nodes: Nodes, bottom: Any, top: Any) -> dict[str, Any]:
+    """Return what finds a state's place among nodes from `bottom` to `top`.
+
+    per_w: how many lie in a unit of w. behind: how many places farther those for a pulse down are.
+    """
+    count = np.shape(nodes)[-1]
+    return {"per_w": np.float32(count - 1) / np.maximum(top - bottom, np.float32(1e-6)), "behind": float(count)}

@@ -8,7 +8,7 @@ from mho.devices.base import Array, Device, Draw, law
 from mho.devices.ops import interpolate, maximum, minimum, where
 from mho.devices.spread import Spread
 from mho.devices.steps import Wrong, check_bounds, check_positive
-from mho.devices.table import Nodes, Table, check_sizes, nodes_per_weight
+from mho.devices.table import Nodes, both_ways, check_sizes, places
 
 
 class TabularStep(Device):
@@ -42,17 +42,15 @@ class TabularStep(Device):
     def cells(self, draw: Draw) -> dict[str, Array]:
         """Return scale and bounds of every device, and the tables that all share."""
         top, bottom = draw(self.w_max), draw(self.w_min)
-        tables = {name: Table(getattr(self, name)) for name in self._tables()}
-        per_w = nodes_per_weight(tables["up_mean"], bottom, top)
-        return {"scale": draw(self.scale), "per_w": per_w, "top": top, "bottom": bottom} | tables
+        tables = {"mean": both_ways(self.up_mean, self.down_mean), "std": both_ways(self.up_std, self.down_std)}
+        scale = draw(self.scale)
+        return tables | places(self.up_mean, bottom, top) | {"scale": scale, "top": top, "bottom": bottom}
 
     @law
     def pulse(
-        w: Any, up: Any, xi: Any, up_mean: Any, up_std: Any, down_mean: Any, down_std: Any, scale: Any, per_w: Any,
-        top: Any, bottom: Any,
+        w: Any, up: Any, xi: Any, mean: Any, std: Any, scale: Any, per_w: Any, behind: Any, top: Any, bottom: Any,
     ) -> Any:  # fmt: skip
         """Move by a step whose mean and deviation are read from the nodes on both sides of w."""
-        p = (w - bottom) * per_w
-        raised = interpolate(up_mean, p) + interpolate(up_std, p) * xi
-        lowered = interpolate(down_mean, p) + interpolate(down_std, p) * xi
-        return minimum(maximum(w + where(up, raised, -lowered) * scale, bottom), top)
+        p = (w - bottom) * per_w + where(up, 0.0, behind)
+        step = (interpolate(mean, p) + interpolate(std, p) * xi) * where(up, scale, -scale)
+        return minimum(maximum(w + step, bottom), top)
