@@ -9,6 +9,8 @@ import pytest
 
 from mho.config import RunConfig, dump, loads, override
 from mho.errors import ConfigError, MhoError
+from mho.report.rundir import read_run
+from mho.report.shifted import shifted as shifted_words
 from mho.train import train
 from train.runs import bytes_of, small, without_times
 
@@ -28,6 +30,9 @@ def test_a_run_shifts_its_devices_before_the_first_epoch(tmp_path: Path) -> None
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["zero_shift"]["fc1"]["pulses"] == [200, 0]
     assert -0.2 < summary["zero_shift"]["fc1"]["residual"][0] < -0.05
+    said = shifted_words(read_run(tmp_path / "run"))
+    assert "given references at their symmetry points" in said
+    assert said.count("(1 of 2 chips)") == 3
     assert "zero_shift" not in train(small(epochs=0), progress=False).summary
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from mho.report import words
 from mho.report.layers import Layer
 from mho.report.rundir import Run, numbers_in
+from mho.report.shifted import shifted
 from mho.report.training import by_layer
 
 
@@ -42,7 +43,7 @@ def lead(run: Run, layers: list[Layer]) -> str:
         ("devices per chip", words.count(devices)), ("pulses per chip", words.count(pulses)),
     ]  # fmt: skip
     cells = "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in facts)
-    return f'<p class="result">{sentence}</p>{_unfinished(run, epochs)}<dl class="facts">{cells}</dl>'
+    return f'<p class="result">{sentence}</p>{_unfinished(run, epochs)}{shifted(run)}<dl class="facts">{cells}</dl>'
 
 
 def _version(run: Run) -> str:
