@@ -59,10 +59,11 @@ def test_a_refresh_keeps_the_weight_empties_the_smaller_side_and_is_counted():
     before = pair.w
     pair.pulse(True, times=3)
     assert pair.refreshes == 0
-    while pair.refreshes == 0:
-        before = pair.w
-        pair.pulse(True)
-    assert pair.common == 0
+    for _ in range(20):
+        if pair.refreshes == 0:
+            before = pair.w
+            pair.pulse(True)
+    assert (pair.refreshes, pair.common) == (1, 0)
     assert 0 < pair.w - before < 0.01  # the pulse itself, and nothing else
     assert pair.w == pytest.approx(1.5 - 0.51, abs=0.02)
 
@@ -143,6 +144,11 @@ def test_a_refreshed_side_jumps_again():
     assert before - pair.pulse(False).w > 0.2
 
 
+def test_the_first_pulse_jumps_whatever_its_noise():
+    for xi in (-3.0, 0.0, 3.0):
+        assert Pulsed(JumpStep(dw_min=0.01, jump=0.2, c2c=0.3)).pulse(True, xi).w > 0.2
+
+
 def test_noise_does_not_let_a_side_slip_past_its_jump():
     device = JumpStep(dw_min=0.01, jump=0.2, delay=3, c2c=1.0)
     generator = np.random.default_rng(0)
@@ -162,6 +168,10 @@ def test_a_phase_change_step_decays_as_fitted_with_the_noise_of_the_fit():
         assert quiet == pytest.approx(min(g + step, 2.0), rel=1e-6)
         if g < 1:
             assert noisy - quiet == pytest.approx(0.6 * (step + 0.042 + 0.108 * g) * 0.5, rel=1e-5)
+    step = 0.01 * (1 + 27.235 * np.exp(-2.5 * 0.4))  # of G- = 0.4 beside G+ = 0.5
+    quiet, noisy = (Pulsed(pair.device, 0.1, 0.4).pulse(False, xi).w for xi in (0.0, 1.0))
+    assert quiet == pytest.approx(0.1 - step, rel=1e-5)
+    assert quiet - noisy == pytest.approx(0.6 * (step + 0.042 + 0.108 * 0.4), rel=1e-5)
 
 
 def test_a_tile_of_pairs_writes_keeps_and_counts():
