@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mho.cli import showing
+from mho.cli import fitting, showing
 
 device_app = typer.Typer(
     no_args_is_help=True,
@@ -53,3 +53,4 @@ def device_check(name: Annotated[str, typer.Argument(metavar="NAME", help=NAMES)
 
 
 device_app.command("show")(showing.show)
+device_app.command("fit", help=fitting.HELP)(fitting.fit)

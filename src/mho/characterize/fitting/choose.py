@@ -35,9 +35,12 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Ranked:
-    """One law and how well it fits: devices it was fitted to, r2 of noise-free traces (median over devices), error
-    (standard deviation of a reading around its prediction, weight units), loglik, freedom (parameters that the readings
-    determine), aic and bic, those and loglik on the devices that all laws were fitted to; failed: why it could not be.
+    """One law and how well it fits.
+
+    devices: to which it was fitted, some of all where it was clearly worse on them. r2: of the noise-free traces,
+    median over devices. error: standard deviation of a reading around its prediction, weight units. loglik, and freedom, the
+    number of parameters that the readings determine, of these devices; aic = 2 freedom - 2 loglik, and bic with
+    log(readings of the device) in place of the first 2. failed: why it could not be fitted.
     """
 
     name: str
@@ -166,13 +169,13 @@ def _ranked(fitters: Mapping[str, Fitter], fits: Mapping[str, LawFit], devices: 
     for name, fit in fits.items():
         among = np.isin(fit.devices, devices)
         prepared = fitters[name].prepared
-        readings = sum(int(_used(prepared, d).sum()) for d in devices)
-        loss, freedom = float(fit.minimum.loss[among].sum()), float(fit.freedom()[among].sum())
+        readings = np.array([_used(prepared, d).sum() for d in fit.devices[among]])
+        loss, free = float(fit.minimum.loss[among].sum()), fit.freedom()[among]
         r2, error = goodness(fitters[name], fit, among)
         rows.append(
             Ranked(
-                name, len(fit.devices), r2, error, -loss, freedom, 2 * loss + 2 * freedom,
-                2 * loss + freedom * float(np.log(max(readings, 2))), len(fit.parameters),
+                name, len(fit.devices), r2, error, -loss, float(free.sum()), 2 * (loss + float(free.sum())),
+                2 * loss + float((free * np.log(np.maximum(readings, 2))).sum()), len(fit.parameters),
             )
         )  # fmt: skip
     rows.sort(key=lambda r: r.bic)
@@ -211,7 +214,7 @@ def _finished(measurements: Measurements, prepared: Prepared, rows: list[Ranked]
     template = fitter.parameters.device
     found = spreads(final, template, prepared.window, {name: value for name, (value, _, _) in shared.items()})
     trail = held.trail(final)
-    z = np.abs(_errors(prepared, final, trail)) / np.sqrt(np.maximum(trail[:, 1], 1e-20))
+    z = np.abs(predicted_errors(prepared, final, trail)) / np.sqrt(np.maximum(trail[:, 1], 1e-20))
     outliers = np.nan_to_num(z, nan=0.0) > FAR_OFF
     trace = free_run(held, final)
     notes = [*prepared.notes, *_drift_notes(prepared, final), *_outlier_note(prepared, final, outliers)]
@@ -231,7 +234,7 @@ def _finished(measurements: Measurements, prepared: Prepared, rows: list[Ranked]
     )
 
 
-def _errors(prepared: Prepared, fit: LawFit, trail: np.ndarray) -> np.ndarray:
+def predicted_errors(prepared: Prepared, fit: LawFit, trail: np.ndarray) -> np.ndarray:
     """Return readings minus predictions; NaN at starts, where readings are absent, and of devices without a fit."""
     records = prepared.records
     errors = np.full(len(records.readings), np.nan)
@@ -245,7 +248,7 @@ def _errors(prepared: Prepared, fit: LawFit, trail: np.ndarray) -> np.ndarray:
 def _described(fitter: Fitter, fit: LawFit) -> tuple[np.ndarray, dict[str, str]]:
     """Return which devices the law describes, and by name why it does not describe the others."""
     trail = fitter.trail(fit)
-    z = np.abs(_errors(fitter.prepared, fit, trail)) / np.sqrt(np.maximum(trail[:, 1], 1e-20))
+    z = np.abs(predicted_errors(fitter.prepared, fit, trail)) / np.sqrt(np.maximum(trail[:, 1], 1e-20))
     good, reasons = np.ones(len(fit.devices), bool), {}
     noise = np.log(fit.read_noise)
     middle, width = np.median(noise), 1.4826 * np.median(np.abs(noise - np.median(noise))) + 0.1

@@ -84,7 +84,7 @@ def _law(device: type[Device], cells: dict[str, np.ndarray]):  # type: ignore[no
     given = [cells[name] for name in law_arguments(device)]
 
     def moved(w: np.ndarray, up: bool, xi: float, extra: list[np.ndarray]) -> list[np.ndarray]:
-        new = device.pulse(w, np.full(w.shape, up), np.full(w.shape, xi), *extra, *given)  # type: ignore[call-arg]
+        new = device.pulse(w, np.full(w.shape, up), np.full(w.shape, xi), *extra, *given)
         return list(new) if device.state else [new]
 
     return moved

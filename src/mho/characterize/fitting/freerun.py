@@ -25,7 +25,7 @@ def free_run(fitter: Fitter, fit: LawFit, among: np.ndarray | None = None) -> np
             rows = begins + np.minimum(n, lengths - 1)
             kinds, readings = records.kinds[rows], records.readings[rows]
             age = fit.drift[chosen] * n / lengths
-            new = kind.pulse(w, kinds == UP, np.zeros(len(w)), *extra, *given)  # type: ignore[call-arg]
+            new = kind.pulse(w, kinds == UP, np.zeros(len(w)), *extra, *given)
             moved, *more = new if kind.state else (new,)
             start = kinds == START
             w = np.where(start, readings - age, moved)

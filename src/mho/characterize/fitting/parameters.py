@@ -133,7 +133,8 @@ _COMMON = {f.name for f in dataclasses.fields(Device)}
 
 def _may_be(device: Device, name: str, value: float, is_spread: bool) -> bool:
     try:
-        dataclasses.replace(device, **{name: Spread(value) if is_spread else value})
+        changed: dict[str, Any] = {name: Spread(value) if is_spread else value}
+        dataclasses.replace(device, **changed)
     except ConfigError:
         return False
     return True

@@ -116,8 +116,9 @@ def _notes(kept: list[_One], flipped: list[str]) -> list[str]:
     restarts = {one.name: one.restarts for one in kept if one.restarts}
     if restarts:
         notes.append(
-            f"restarts: {sum(restarts.values())} times in {listed(list(restarts))} the state was taken anew from a "
-            f"reading, after a gap of more than {LONGEST_GAP} pulses or in which the direction changed, or at a new cycle"
+            f"restarts: the state is taken anew from a reading {sum(restarts.values())} times in "
+            f"{listed(list(restarts))}: after a gap of over {LONGEST_GAP} pulses or in which the direction changed, "
+            "or at a new cycle"
         )
     lengths = [int((one.kinds != START).sum()) for one in kept]
     if min(lengths) != max(lengths):

@@ -101,9 +101,9 @@ def spreads(fit: LawFit, template: Device, window: Window | None, shared: dict[s
         draws = np.where(log_normal, np.log(np.maximum(np.abs(values), 1e-30)), draws)
         jacobian = np.where(log_normal[:, None], np.eye(len(names)), jacobian)
         linear = population(draws, jacobian @ covariance @ jacobian.swapaxes(1, 2))
-    changes = _fields(names, linear, log_normal, p.sign[free], ratios)
+    changes: dict[str, Any] = dict(shared) | _fields(names, linear, log_normal, p.sign[free], ratios)
     # Draws around a mean below 0 go away from 0: a larger draw is a lower value.
-    around = drawn_means(dataclasses.replace(template, **changes, **shared))
+    around = drawn_means(dataclasses.replace(template, **changes))
     turned = np.array(
         [-1.0 if not log and around.get(n, 0.0) < 0 else 1.0 for n, log in zip(names, log_normal, strict=True)]
     )
@@ -112,7 +112,7 @@ def spreads(fit: LawFit, template: Device, window: Window | None, shared: dict[s
     pairs = [
         (names[i], names[j], round(float(kept[i, j]), 4)) for i in range(len(names)) for j in range(i) if kept[i, j]
     ]
-    device = dataclasses.replace(template, **changes, **shared, correlations=tuple(pairs), window=window)
+    device = dataclasses.replace(template, **changes, correlations=tuple(pairs), window=window)
     return Spreads(names, log_normal, linear, measured, kept, device)
 
 
