@@ -4,7 +4,7 @@
 
 Dense: 512 x 512 soft bounds, all spreads and c2c noise, batch 10, BL 31, x uniform, d normal (deviation 1).
 Sparse: the same with d 0.01 as large and half of x zero, where cells are counted whether they are hit or not.
-With --laws: dense, every law that mho ships with its own defaults and all its spreads, and its speed over soft bounds.
+With --laws: every law that mho ships with its own defaults and all its spreads, and its speed over soft bounds.
 All cases take turns within one run; each is reported as the median over its repeats, with quartiles. A turn
 is five updates of one tile; the first, which finds the caches full of the other tiles, is not counted.
 """
@@ -154,8 +154,18 @@ def show(rows: list[dict[str, Any]], ratios: dict[str, float], memory: dict[str,
 
 
 def law_cases() -> list[Case]:
-    """Return the dense case of every law that mho ships."""
-    return [case(name, kind(), 1.0) for name, kind in laws().items()]
+    """Return the dense and the sparse case of every law that mho ships."""
+    dense = [case(name, kind(), 1.0) for name, kind in laws().items()]
+    return dense + [case(f"{name}, sparse", kind(), 0.01, half=True) for name, kind in laws().items()]
+
+
+def law_ratios(speed: dict[str, float]) -> dict[str, float]:
+    """Return the speed of every law over that of soft bounds in the same case."""
+    sparse = ", sparse"
+    return {
+        f"{name} over soft bounds": value / speed["soft-bounds" + (sparse if name.endswith(sparse) else "")]
+        for name, value in speed.items()
+    }
 
 
 def usual_cases() -> list[Case]:
@@ -192,10 +202,7 @@ def main() -> None:
     measure(cases, options.repeats)
     rows = [one.row() for one in cases]
     speed = {row["case"]: row["Mpulses_per_s"] for row in rows}
-    if options.laws:
-        ratios = {f"{name} over soft bounds": value / speed["soft-bounds"] for name, value in speed.items()}
-    else:
-        ratios = usual_ratios(speed)
+    ratios = law_ratios(speed) if options.laws else usual_ratios(speed)
     memory = {
         "soft bounds with full spreads": bytes_per_cell(tile(SoftBounds())),
         "with a counter per device": bytes_per_cell(tile(SoftBounds(), counts=True)),
