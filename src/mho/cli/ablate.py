@@ -32,7 +32,7 @@ turned off by itself, and is on alone with all others off: each on several chips
 DIR then holds ablation.html, figure.png, table.md and ablation.json. The last line printed names what costs most."""
 
 QUICK = {"train_images": 15_000, "epochs": 5}
-QUICK_EPOCHS = {"digits": 20}
+QUICK_EPOCHS = {"digits": 40}
 """Epochs where the data set is small."""
 
 
@@ -65,7 +65,7 @@ def ablate(
     seeds: Annotated[int, _arm("Chips for each arm.", "--seeds", "--chips-per-arm", metavar="N")] = 3,
     full: Annotated[
         bool,
-        _arm("As CONFIG says, instead of at most 15,000 images and 5 epochs (digits: 20).", "--full"),
+        _arm("As CONFIG says, instead of at most 15,000 images and 5 epochs (digits: 40).", "--full"),
     ] = False,
     sides: Annotated[bool, _arm("Forward and backward products one by one.", "--sides")] = False,
     only: Annotated[
@@ -137,7 +137,7 @@ def _list(config: RunConfig, options: Options) -> None:
     from mho.sweep import plan
 
     made = plan(config, options)
-    rows = [(p.name, p.about, "" if p.alone else "not alone") for p in made.found.properties]
+    rows = [(p.name, p.about, "" if p.alone else "not alone") for p in made.found.wanted()]
     table("property", [*rows, *((name, why, "not separable") for name, why in made.found.inseparable)], heads=HEADS)
     print(f"{len(made.arms)} arms of {options.seeds} chips each: {len(made.arms) * options.seeds} chips")
 

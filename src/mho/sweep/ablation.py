@@ -58,7 +58,7 @@ class Plan:
     @property
     def about(self) -> dict[str, str]:
         """What turning each property off does, by name."""
-        return {p.name: p.about for p in self.found.properties}
+        return {p.name: p.about for p in self.found.wanted()}
 
 
 @dataclass(frozen=True)

@@ -50,20 +50,24 @@ class Batch:
 
 
 def arms(analog: AnalogConfig, found: Found) -> list[Arm]:
-    """Return the arms of all properties: the two ends, every property off, and on alone where that means something.
+    """Return the arms of all properties: the two ends, every property that is asked for off and on alone.
 
     Pulsed arms stand before those without granularity: neighbours with the same kind of update share a kernel call.
     """
-    names = [p.name for p in found.properties]
-    made = [Arm(CONFIGURED, "configured", analog)]
-    made += [Arm(f"{name} off", "off", found.without(analog, [name]), CONFIGURED) for name in names]
-    for p in found.properties:
+    everything = [p.name for p in found.properties if p.alone]
+
+    def alone(*names: str) -> AnalogConfig:
+        return found.without(analog, [name for name in everything if name not in names])
+
+    made = [Arm(CONFIGURED, "configured", analog), Arm(NONE, "none", alone())]
+    for p in found.wanted():
+        made.append(Arm(f"{p.name} off", "off", found.without(analog, [p.name]), CONFIGURED))
         if p.alone:
-            on = {p.name, p.needs}
-            config = found.without(analog, [name for name in names if name not in on])
             against = f"{p.needs} alone" if p.needs else NONE
-            made.append(Arm(f"{p.name} alone", "alone", config, against))
-    made.append(Arm(NONE, "none", found.without(analog, names)))
+            made.append(Arm(f"{p.name} alone", "alone", alone(p.name, p.needs), against))
+    present = {arm.name for arm in made}
+    needed = dict.fromkeys(p.needs for p in found.wanted() if p.needs and f"{p.needs} alone" not in present)
+    made += [Arm(f"{name} alone", "none", alone(name)) for name in needed]
     return sorted(made, key=lambda arm: arm.config.update.trains not in PULSED)
 
 

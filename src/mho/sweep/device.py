@@ -23,10 +23,11 @@ Entry = Property | tuple[str, str]
 
 def device_properties(device: Device, ideal: bool) -> Iterator[Entry]:
     """Yield the properties that are on in a device; of those that need pulses none with an ideal update."""
-    yield from _bounds(device)
+    bounds = list(_bounds(device))
+    yield from bounds
     if not ideal:
         yield from _asymmetry(device)
-    yield from _spreads(device, ideal)
+    yield from _spreads(device, ideal, "bounds" if any(isinstance(b, Property) for b in bounds) else "")
     if not ideal:
         yield from _noise(device)
     yield from _aging(device)
@@ -55,12 +56,13 @@ def _asymmetry(device: Device) -> Iterator[Entry]:
         yield Property("asymmetry", f"{sizes}, made equal", of_device(lambda d: balanced(d) or d))
 
 
-def _spreads(device: Device, ideal: bool) -> Iterator[Entry]:
+def _spreads(device: Device, ideal: bool, bounds: str) -> Iterator[Entry]:
+    """Yield the spreads between devices; those of bounds need `bounds`, where these can be turned off."""
     edges = bound_fields(device)
     for f in fields(device):
         held = getattr(device, f.name)
         if isinstance(held, Spread) and held.varies and (f.name in edges or not ideal):
-            needs = "bounds" if f.name in edges else ""
+            needs = bounds if f.name in edges else ""
             yield Property(f"d2d of {f.name}", _deviation(held), of_device(_alike(f.name)), needs=needs)
     on = {f.name for f in fields(device) if isinstance(s := getattr(device, f.name), Spread) and s.varies}
     active = [c for c in device.correlations if c[2] and {c[0], c[1]} <= on]

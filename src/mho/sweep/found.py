@@ -23,7 +23,7 @@ KEPT = "mapping."
 def find(analog: AnalogConfig, *, apart: bool = False, only: Sequence[str] | None = None) -> Found:
     """Return the properties that are on in a configuration.
 
-    apart: those of the periphery for forward and backward products one by one. only: keep those with these names.
+    apart: those of the periphery for forward and backward products one by one. only: the names of those whose costs are wanted.
     Raises ConfigError for lists over chips, for layers with a device, periphery or update of their own, for unknown
     names, and where nothing is on.
     """
@@ -38,9 +38,10 @@ def find(analog: AnalogConfig, *, apart: bool = False, only: Sequence[str] | Non
             "there is nothing to ablate: no property is on that could be turned off, as in the preset 'ideal'"
             f"{stuck}. Give a configuration with a device that is pulsed, or with products that are not ideal"
         )
-    if only is not None:
-        found = _chosen(found, only)
-    return Found(tuple(found), tuple(inseparable))
+    known = [p.name for p in found]
+    if unknown := [f"{name!r} ({nearest(name, known)})" for name in only or () if name not in known]:
+        raise ConfigError(f"no such property is on: {'; '.join(unknown)}; --list shows those that are")
+    return Found(tuple(found), tuple(known if only is None else only), tuple(inseparable))
 
 
 def _entries(analog: AnalogConfig, apart: bool) -> Iterator[Entry]:
@@ -54,16 +55,6 @@ def _entries(analog: AnalogConfig, apart: bool) -> Iterator[Entry]:
 
 def _smooth(analog: AnalogConfig) -> AnalogConfig:
     return replace(analog, update=replace(analog.update, trains="mean"))
-
-
-def _chosen(found: list[Property], only: Sequence[str]) -> list[Property]:
-    known = [p.name for p in found]
-    unknown = [f"{name!r} ({nearest(name, known)})" for name in only if name not in known]
-    if unknown:
-        raise ConfigError(f"no such property is on: {'; '.join(unknown)}; --list shows those that are")
-    chosen = [p for p in found if p.name in only]
-    missing = [p.needs for p in chosen if p.needs and p.needs not in only]
-    return [replace(p, alone=False) if p.needs in missing else p for p in chosen]
 
 
 def refuse_lists(config: RunConfig) -> None:

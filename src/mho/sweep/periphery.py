@@ -67,7 +67,7 @@ def _wider(bits: object, reach: object) -> tuple[int | None, float]:
 def _clips(p: Periphery) -> bool:
     """Whether inputs may leave the range: those divided by their own maximum do not leave +-1."""
     assert isinstance(p.input_range, float)
-    return p.input_range < 1.0 or p.noise_management != "max-abs"
+    return p.input_range < 1.0 or (p.noise_management != "max-abs" and p.input_range < FAR)
 
 
 def _bounded(p: Periphery) -> bool:

@@ -17,7 +17,8 @@ class Property:
 
     name: what it is called in tables. about: what turning it off changes, with its numbers. off: returns the
     configuration without it. needs: the property without which it does nothing (the spread of the bounds needs bounds);
-    on alone it stands with that one and is compared with it. alone: whether it can be on alone at all.
+    on alone it stands with that one and is compared with it. alone: False where it does nothing without several
+    others; it is then left as it is where all are off.
     """
 
     name: str
@@ -31,11 +32,17 @@ class Property:
 class Found:
     """The properties that are on in a configuration, in the order in which they are turned off together.
 
-    inseparable: (name, why) of what is on and cannot be turned off by itself.
+    asked: the names of those whose costs are wanted. inseparable: (name, why) of what is on and cannot be turned off by
+    itself.
     """
 
     properties: tuple[Property, ...]
+    asked: tuple[str, ...]
     inseparable: tuple[tuple[str, str], ...] = ()
+
+    def wanted(self) -> tuple[Property, ...]:
+        """Return the properties whose costs are wanted."""
+        return tuple(p for p in self.properties if p.name in self.asked)
 
     def without(self, analog: AnalogConfig, off: Iterable[str]) -> AnalogConfig:
         """Return a configuration with the properties of these names turned off."""
