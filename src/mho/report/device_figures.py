@@ -16,6 +16,7 @@ ROUNDING = 1e-6
 BINS = 30
 FAR = 5.0
 """Devices that lie so many times the middle half's range from it are left out of a histogram."""
+BAND = "10 to 90 % of devices"
 NOT_INCLUDED = "leak, diffusion and faults are left out"
 
 
@@ -33,9 +34,9 @@ def response_figure(c: Characteristics, number: int = 0) -> Figure:
         "down. Band: 10 to 90 % of the devices. Thin lines: single devices."
     )
     figure = Figure(f"response-{number}", "Response to pulses", text, "pulses", "conductance (normalised units)")
-    figure.band(r.pulses, r.low[0], r.high[0], BLUE)
-    for one in r.traces[0]:
-        figure.line(r.pulses, one, colour=GREY, faint=True)
+    figure.band(r.pulses, r.low[0], r.high[0], BLUE, BAND if len(c.chips) == 1 else f"{BAND} of chip {c.chips[0]}")
+    for n, one in enumerate(r.traces[0]):
+        figure.line(r.pulses, one, "" if n else "single devices", GREY, faint=True)
     if len(c.chips) == 1:
         figure.line(r.pulses, r.mean[0], "mean")
     else:
@@ -60,7 +61,7 @@ def steps_figure(c: Characteristics, number: int = 0) -> Figure:
         text += f" Further states of the law ({', '.join(c.device.state)}) have their first values."
     figure = Figure(f"steps-{number}", "Step sizes", text, "conductance (normalised units)", "size of a step")
     if len(c.chips) == 1:
-        figure.band(s.state, s.up_band[0, 0], s.up_band[1, 0], BLUE)
+        figure.band(s.state, s.up_band[0, 0], s.up_band[1, 0], BLUE, BAND)
         figure.band(s.state, -s.down_band[1, 0], -s.down_band[0, 0], ORANGE)
         figure.line(s.state, s.up[0], "up", BLUE)
         figure.line(s.state, -s.down[0], "down", ORANGE, line={"dash": "dash"})
@@ -88,7 +89,8 @@ def _symmetry(figure: Figure, c: Characteristics) -> None:
     at = float(np.interp(middle, s.state, s.up[0]))
     if len(points) > 1 and np.ptp(points) > 0:
         wide = {"width": 5, "color": rgba(RED, 0.35)}
-        figure.line(np.percentile(points, (10, 90)), [at, at], colour=RED, line=wide)
+        ends, name = np.percentile(points, (10, 90)), "10 to 90 % of the devices' symmetry points"
+        figure.line(ends, [at, at], name, RED, line=wide, showlegend=False)
         figure.caption += " Red bar: 10 to 90 % of the devices' symmetry points."
     if np.isfinite(s.symmetry[0]):
         figure.line(

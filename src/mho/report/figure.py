@@ -55,14 +55,18 @@ class Figure:
         """Add a line with its points marked."""
         self.line(x, y, label, colour, mode="lines+markers", marker={"size": 5})
 
-    def band(self, x: Iterable[float], low: Iterable[float], high: Iterable[float], colour: str) -> None:
-        """Add a filled band between two lines; the caption says what it is."""
+    def band(
+        self, x: Iterable[float], low: Iterable[float], high: Iterable[float], colour: str, label: str = ""
+    ) -> None:
+        """Add a filled band between two lines; the caption says what it is, and the label in a picture without one."""
         edge = {
             "type": "scatter", "mode": "lines", "x": plain(x), "line": {"width": 0}, "hoverinfo": "skip",
             "showlegend": False,
         }  # fmt: skip
         self.traces.append({**edge, "y": plain(low)})
-        self.traces.append({**edge, "y": plain(high), "fill": "tonexty", "fillcolor": rgba(colour, 0.18)})
+        self.traces.append(
+            {**edge, "y": plain(high), "fill": "tonexty", "fillcolor": rgba(colour, 0.18), "name": label}
+        )
 
     def bars(self, edges: np.ndarray, counts: np.ndarray, label: str, colour: str = BLUE) -> None:
         """Add a histogram of equal bins."""

@@ -48,7 +48,7 @@ def png(title: str, large: Sequence[Figure], small: Sequence[Figure] = ()) -> by
 
 
 def draw(axes: Axes, figure: Figure) -> None:
-    """Draw a figure of lines, bands, bars and marks."""
+    """Draw a figure of lines, bands, bars and marks; every name is in the legend, since there is no caption."""
     before: dict[str, Any] = {}
     for trace in figure.traces:
         x, y = np.array(trace["x"], float), np.array(trace["y"], float)
@@ -56,7 +56,7 @@ def draw(axes: Axes, figure: Figure) -> None:
             axes.bar(x, y, trace["width"], color=_colour(trace["marker"]["color"]), lw=0)
         elif "fill" in trace:
             low = np.array(before["y"], float)
-            axes.fill_between(x, low, y, color=_colour(trace["fillcolor"]), lw=0)
+            axes.fill_between(x, low, y, color=_colour(trace["fillcolor"]), lw=0, label=trace["name"] or None)
         elif trace["line"].get("width") != 0:
             _line(axes, x, y, trace)
         before = trace
@@ -67,14 +67,24 @@ def draw(axes: Axes, figure: Figure) -> None:
     if figure.title != figure.x:
         axes.set_title(figure.title, loc="left", pad=8)
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(fontsize=8, frameon=False)
+        axes.legend(fontsize=8, framealpha=0.7, edgecolor="none")
 
 
 def _line(axes: Axes, x: np.ndarray, y: np.ndarray, trace: dict[str, Any]) -> None:
     style = trace["line"]
-    label = trace["name"] if trace.get("showlegend") else None
+    label = trace["name"] or None
     if trace["mode"] == "markers":
-        axes.plot(x, y, ls="", marker="D", ms=6, color=_colour(style["color"]), label=label, zorder=4)
+        small = trace.get("marker", {}).get("size", 9) < 6
+        axes.plot(
+            x,
+            y,
+            ls="",
+            marker="." if small else "D",
+            ms=4 if small else 6,
+            color=_colour(style["color"]),
+            label=label,
+            zorder=4,
+        )
         return
     axes.plot(
         x, y, ls=DASHES[style.get("dash", "solid")], lw=0.8 * style["width"], color=_colour(style["color"]),
