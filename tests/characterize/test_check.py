@@ -129,6 +129,12 @@ def test_a_script_checks_its_own_device(tmp_path):
     assert "ok     The parameters are the same" in done.stdout
 
 
+def test_a_device_in_the_text_of_python_c_is_checked():
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=300, check=True)
+    assert done.stdout.startswith("Own: all is well"), done.stdout
+    assert "no file can name it" in " ".join(done.stdout.split())
+
+
 def test_the_command_line_checks_devices(tmp_path):
     assert CliRunner().invoke(app, ["device", "check", "soft-bounds"]).exit_code == 0
     path = tmp_path / "own.py"
@@ -141,7 +147,17 @@ def test_the_command_line_checks_devices(tmp_path):
 def test_training_refuses_a_law_that_divides_by_zero_and_shows_the_line(tmp_path):
     path = tmp_path / "own.py"
     path.write_text(SCRIPT.replace("where(up, dw, -dw)", "where(up, dw / (1 - w / top), -dw)").replace("print", "str"))
-    given = ["train", "--data", "digits", "--epochs", "1", "--set", f"device={path}:Own", "--out", str(tmp_path / "run")]
+    given = [
+        "train",
+        "--data",
+        "digits",
+        "--epochs",
+        "1",
+        "--set",
+        f"device={path}:Own",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     done = CliRunner().invoke(app, given)
     assert done.exit_code != 0
     assert "dw / (1 - w / top)" in f"{done.output} {done.exception}"

@@ -73,22 +73,22 @@ def check_device(device: Device | type[Device]) -> Check:
     faulty device: the returned `Check` says in words, with examples, what is wrong. The first check of a law compiles
     its kernels, which takes seconds.
     """
-    if isinstance(device, type):
-        made, result = _made(device)
-        if made is None:
+    given: Any = device
+    if isinstance(given, type):
+        given, result = _made(given)
+        if given is None:
             return Check(getattr(device, "__name__", repr(device)), (result,))
-        device = made
-    if not isinstance(device, Device):
+    if not isinstance(given, Device):
         what = (
             f"expected a device: a class that derives from mho.devices.Device, or an instance of it; found {device!r}"
         )
-        return Check(type(device).__name__, (Result("It is a device.", (what,)),))
+        return Check(type(given).__name__, (Result("It is a device.", (what,)),))
     results: list[Result] = []
     failed = False
     for group in GROUPS:
-        results += [_needs_others(check) if failed else _looked_at(check, device) for check in group]
+        results += [_needs_others(check) if failed else _looked_at(check, given) for check in group]
         failed = failed or any(r.problems for r in results)
-    return Check(type(device).__name__, tuple(results))
+    return Check(type(given).__name__, tuple(results))
 
 
 def _made(kind: type[Any]) -> tuple[Device | None, Result]:

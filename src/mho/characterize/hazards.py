@@ -102,13 +102,15 @@ class _Frame:
         """Give names their values."""
         if not isinstance(target, ast.Tuple):
             self.local[target.id] = self.evaluate(value)
-        elif isinstance(value, ast.Tuple):
+            return
+        names = [part.id for part in target.elts if isinstance(part, ast.Name)]
+        if isinstance(value, ast.Tuple):
             new = [self.evaluate(part) for part in value.elts]
-            self.local |= {t.id: v for t, v in zip(target.elts, new, strict=True)}
+            self.local |= dict(zip(names, new, strict=True))
         else:  # a helper that returns several values
             arguments = [self.evaluate(a) for a in value.args]
             new = _run(_plain(self.lookup(value.func)), arguments)
-            self.local |= {t.id: v for t, v in zip(target.elts, new, strict=True)}
+            self.local |= dict(zip(names, new, strict=True))
 
     def evaluate(self, node: Any) -> _Value:
         """Return the value of an expression, with its hazards."""
@@ -123,7 +125,7 @@ class _Frame:
             return self.apply(node, "", _OPERATORS[type(node.op)], [node.operand])
         if isinstance(node, ast.Compare):
             return self.apply(node, "", _OPERATORS[type(node.ops[0])], [node.left, node.comparators[0]])
-        value = node.value if isinstance(node, ast.Constant) else self.lookup(node)
+        value: Any = node.value if isinstance(node, ast.Constant) else self.lookup(node)
         return _Value(np.float32(value))
 
     def call(self, node: ast.Call) -> _Value:

@@ -50,7 +50,7 @@ def is_lawful(device: Device) -> Problems:
 def has_arguments(device: Device) -> Problems:
     """cells() gives every argument of the law, the law uses them, and every spread is drawn."""
     draw = _Noting(chips_of(device))
-    given = device.cells(draw)
+    given: Any = device.cells(draw)
     if not isinstance(given, dict):
         yield f"cells() returned {given!r}; return a dict of arrays by the names of the law's arguments"
         return
@@ -211,7 +211,9 @@ def _divisions(subject: Subject) -> Problems:
 def _without_spread(device: Device) -> Device:
     """Return the mean device."""
     spreads = {f.name: getattr(device, f.name) for f in dataclasses.fields(device)}
-    means = {n: Spread(s.mean, log_normal=s.log_normal) for n, s in spreads.items() if isinstance(s, Spread)}
+    means: dict[str, Any] = {
+        n: Spread(s.mean, log_normal=s.log_normal) for n, s in spreads.items() if isinstance(s, Spread)
+    }
     return dataclasses.replace(device, correlations=(), **means)
 
 

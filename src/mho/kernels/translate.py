@@ -10,6 +10,7 @@ import ast
 import builtins
 import inspect
 import math
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -289,11 +290,25 @@ def _is_docstring(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
+def _source(function: Callable[..., Any]) -> str:
+    """Return the source of a function: of a file, a notebook cell or the text of `python -c`, which Python forgets."""
+    try:
+        return inspect.getsource(function)
+    except OSError:
+        code, given = function.__code__, sys.orig_argv
+        if code.co_filename == "<string>" and "-c" in given[:-1]:
+            lines = given[given.index("-c") + 1].splitlines(keepends=True)[code.co_firstlineno - 1 :]
+            found = "".join(inspect.getblock(lines)) if lines else ""
+            if f"def {code.co_name}(" in found:
+                return found
+        raise
+
+
 def parse_law(function: Callable[..., Any]) -> tuple[ast.FunctionDef, list[str], str]:
     """Return the definition of a law or helper, its lines, and the words for where it is."""
     where = f"{Path(function.__code__.co_filename).name}: {function.__qualname__}"
     try:
-        text = textwrap.dedent(inspect.getsource(function))
+        text = textwrap.dedent(_source(function))
     except (OSError, TypeError) as error:
         raise LawError(
             f"the source of {where} cannot be read ({error}); define the law in a file or a notebook cell, "
