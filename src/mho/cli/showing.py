@@ -132,7 +132,7 @@ def say(page: DevicePage) -> None:
     console = Console()
     console.print(shown)
     for line in lines:
-        console.print(line, markup=False)
+        console.print(line, markup=False, highlight=False)
 
 
 @contextmanager
