@@ -153,7 +153,7 @@ def test_a_page_takes_results_and_keeps_its_words(small: Path, tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["gokmen-2016", "gokmen-2017"])
+@pytest.mark.parametrize("name", ["gokmen-2016", "gokmen-2017", "kim-2019"])
 def test_quick_ends_in_ten_minutes_on_real_mnist(name: str, tmp_path: Path) -> None:
     if not (cache_root() / "mnist" / "train-images-idx3-ubyte").exists():
         pytest.skip("mnist is not cached; run scripts/fetch_test_data.py")
@@ -164,6 +164,10 @@ def test_quick_ends_in_ten_minutes_on_real_mnist(name: str, tmp_path: Path) -> N
     if name == "gokmen-2016":
         assert found["digital baseline"] > 92
         assert found["+ BL management"] > found["digital baseline"] - 1
+    elif name == "kim-2019":
+        assert found["digital baseline"] > 90
+        assert found["no zero-shifting, ratio 3"] < 30
+        assert found["exact symmetry point, ratio 3"] > found["no zero-shifting, ratio 1"] - 10
     else:
         assert found["digital baseline"] > 96
         assert found["all non-idealities"] < 90

@@ -83,7 +83,7 @@ def test_the_study_writes_rows_figure_and_goes_on(small: Path, tmp_path: Path) -
     cases = [KIM.cases[k].name for k in (0, 1, 2, 6)]
     found = run("kim-2019", out=tmp_path, settings=chosen, cases=cases, progress=False)
     accuracies = [row["case"] for row in found if row["unit"] == "% test accuracy"]
-    assert len(accuracies) == 1 + 5 + 5 + 3
+    assert len(accuracies) == 1 + 3 + 3 + 3
     assert "copy error, error 0.05" in accuracies
     picture = imread(tmp_path / "figure.png")
     assert 0.01 < (picture[..., :3].min(axis=-1) < 0.5).mean() < 0.5
@@ -99,7 +99,7 @@ def test_the_figure_shows_the_weights_of_the_checkpoint(small: Path, tmp_path: P
     config = KIM.config(RATIO, "quick", 0, chosen)
     weights = trained_weights(Outcome(RATIO, config, [], [], folder=tmp_path / "runs" / "no-zero-shifting"), "fc1")
     before = initial_weights(config, "fc1")
-    assert weights.shape == (5, before.size + 256)  # with the biases, which are in the array
+    assert weights.shape == (3, before.size + 256)  # with the biases, which are in the array
     assert np.quantile(weights, [0.1, 0.9]) == pytest.approx(np.quantile(before, [0.1, 0.9]), rel=0.02)
     with pytest.raises(ConfigError, match="no layer 'fc9'"):
         initial_weights(config, "fc9")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from mho.devices import Faults
+from mho.devices import ConstantStep, Faults
 from mho.errors import ConfigError
 from mho.update import ZeroShift
 from mho.update.symmetry import symmetry_points
@@ -57,6 +57,13 @@ def test_the_last_pulse_goes_down():
     below = r.q * r.step / r.loss  # half a step, about
     np.testing.assert_allclose(tile.state.numpy(), r.point - below, atol=1e-5)
     assert np.quantile(below, 0.01) > 1e-4  # more than the rounding above
+
+
+def test_the_noise_of_many_pulses_never_repeats():
+    """Equal steps up and down, so that only the noise moves a device: its variance grows with the pulses."""
+    tile = array(ConstantStep(dw_min=0.001, up_down=1.0, w_max=9.0, w_min=-9.0, c2c=0.3), (20, 30))
+    drive_(tile, [4096])  # several times as many as are sent at once
+    check_normal(tile.state / (4096**0.5 * 0.3 * 0.001), "random walk")
 
 
 def test_pulses_are_counted():

@@ -130,6 +130,12 @@ def _hardware(configs: Sequence[RunConfig]) -> list[str]:
     for side in ("forward", "backward"):
         texts = dict.fromkeys(_converters(getattr(a, side)) for a in analog)
         found += [f"{side.capitalize()} products of the analog cases: {' or '.join(texts)}."] if texts else []
+    scales = dict.fromkeys(a.mapping.scale for a in analog if a.mapping.scaling == "fixed")
+    found += (
+        [f"Weights of the analog cases are conductances times {', '.join(f'{s:.4g}' for s in scales)}."]
+        if scales
+        else []
+    )
     devices = dict.fromkeys(stated(a.device) for a in analog)
     return [*found, *(f"Device of the analog cases: `{device}`." for device in devices)]
 
