@@ -186,7 +186,10 @@ def test_an_exact_update_has_what_acts_without_pulses() -> None:
         (RunConfig(chips=2, lr=(0.1, 0.2)), ("lr: a list over chips", "one value")),
         (RunConfig(chips=2).with_({"device.dw_min": [0.1, 0.2]}), ("device.dw_min.mean", "--set")),
         (RunConfig(chips=2).with_({"forward.adc_bits": [7, 9]}), ("forward.adc_bits",)),
-        (RunConfig(analog=replace(BASE, layers={"fc3": {"device.dw_min": 0.1}})), ('layers."fc3".device.dw_min', "stay")),
+        (
+            RunConfig(analog=replace(BASE, layers={"fc3": {"device.dw_min": 0.1}})),
+            ('layers."fc3".device.dw_min', "stay"),
+        ),
     ],
 )
 def test_what_cannot_be_ablated_is_told(config: RunConfig, words: tuple[str, ...]) -> None:
