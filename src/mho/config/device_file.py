@@ -16,7 +16,7 @@ from mho.folders import write_text
 
 
 def load_device(path: str | os.PathLike[str]) -> Device:
-    """Return the device in a TOML file: `law = "..."`, its fields, `window`, `correlations`; as `mho device fit` writes.
+    """Return the device in a TOML file: a law, its fields, `window`, `correlations`; as `mho device fit` writes.
 
     Paths in it are relative to the file. A law of the user's own is imported: load only what you trust.
     Raises ConfigError for a file that is no TOML, states no law, or has fields that the law does not know.
@@ -38,7 +38,7 @@ def load_device(path: str | os.PathLike[str]) -> Device:
     device = reader.read(Device, with_absolute_paths(tables, path.resolve().parent), "")
     reader.problems.check(str(path))
     assert device is not MISSING
-    return device  # type: ignore[no-any-return]
+    return device
 
 
 def dump_device(device: Device, comments: Iterable[str] = ()) -> str:

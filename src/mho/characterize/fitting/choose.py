@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from mho.characterize.fitting.freerun import free_run, goodness
+from mho.characterize.fitting.freerun import free_run
 from mho.characterize.fitting.lawfit import Fitter, LawFit
+from mho.characterize.fitting.ranking import CONTENDERS, SCREEN, Progress, Ranked, in_full, ranked
 from mho.characterize.fitting.read import Measurements
 from mho.characterize.fitting.records import Prepared, listed, prepare
 from mho.characterize.fitting.shared import shared_by_all
@@ -19,40 +20,11 @@ from mho.errors import ConfigError, DataError, MhoError
 from mho.kernels.trace import START
 from mho.units import Window
 
-SCREEN = 48
-"""Devices on which all laws are tried; those that are not clearly worse are fitted to all."""
-CONTENDERS, CLEARLY = 3, 10.0
-"""Laws at most that are fitted to all devices, and by how much, per device, a law's BIC is clearly worse."""
-EQUAL = 0.5
-"""Laws whose BIC differs by less than this per device describe the readings equally well; then the shortest wins."""
 FAR_OFF, LOST = 5.0, 0.2
 """A reading this many standard deviations off is an outlier; a device with this share of them is not described."""
 DRIFT_ERRORS = 4.0
-
-Progress = Callable[[str, int, int], None]
-"""Progress(what is being done, done, of how many)."""
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """One law and how well it fits.
-
-    devices: to which it was fitted, some of all where it was clearly worse on them. r2: of the noise-free traces,
-    median over devices. error: standard deviation of a reading around its prediction, weight units. loglik, and freedom, the
-    number of parameters that the readings determine, of these devices; aic = 2 freedom - 2 loglik, and bic with
-    log(readings of the device) in place of the first 2. failed: why it could not be fitted.
-    """
-
-    name: str
-    devices: int = 0
-    r2: float = np.nan
-    error: float = np.nan
-    loglik: float = -np.inf
-    freedom: float = np.nan
-    aic: float = np.inf
-    bic: float = np.inf
-    parameters: int = 0
-    failed: str = ""
+LOOSE = 0.5
+"""Share of the prior's width that the error of a parameter has when the readings do not determine it."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +79,7 @@ def fit_devices(
     tell("preparing", 0, 1)
     prepared = prepare(measurements, window)
     fitters, failed = _fitters(_candidates(law), prepared, seed)
-    few = _spread_out(len(prepared), SCREEN)
+    few = np.unique(np.linspace(0, len(prepared) - 1, SCREEN).round().astype(int))
     fits: dict[str, LawFit] = {}
     for k, (name, fitter) in enumerate(fitters.items()):
         tell(f"law {name}", k, len(fitters) + CONTENDERS + 2)
@@ -115,17 +87,12 @@ def fit_devices(
             fits[name] = fitter.fit(few, fitter.start())
         except MhoError as error:
             failed[name] = str(error)
-    fits = {
-        name: fit
-        for name, fit in fits.items()
-        if np.isfinite(fit.minimum.loss).all() or not failed.update({name: LOSES})
-    }
+    failed |= {name: LOSES for name, fit in fits.items() if not np.isfinite(fit.minimum.loss).all()}
+    fits = {name: fit for name, fit in fits.items() if name not in failed}
     if not fits:
         reasons = "; ".join(f"{name}: {why}" for name, why in failed.items())
         raise ConfigError(f"no law can be fitted to {measurements.path}. {reasons}")
-    rows = _ranked(fitters, fits, few)
-    if len(few) < len(prepared):
-        rows = _in_full(fitters, fits, rows, len(prepared), tell)
+    rows = in_full(fitters, fits, ranked(fitters, fits), tell)
     best = rows[0].name
     tell(f"law {best}: spreads", len(fitters) + CONTENDERS, len(fitters) + CONTENDERS + 2)
     rows += [Ranked(name, failed=why) for name, why in failed.items()]
@@ -159,50 +126,6 @@ def _fitters(devices: Mapping[str, Device], prepared: Prepared, seed: int) -> tu
     return found, failed
 
 
-def _spread_out(count: int, most: int) -> np.ndarray:
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
-
-
-def _ranked(fitters: Mapping[str, Fitter], fits: Mapping[str, LawFit], devices: np.ndarray) -> list[Ranked]:
-    """Return the laws ranked by BIC on `devices`, which all fits contain."""
-    rows = []
-    for name, fit in fits.items():
-        among = np.isin(fit.devices, devices)
-        prepared = fitters[name].prepared
-        readings = np.array([_used(prepared, d).sum() for d in fit.devices[among]])
-        loss, free = float(fit.minimum.loss[among].sum()), fit.freedom()[among]
-        r2, error = goodness(fitters[name], fit, among)
-        rows.append(
-            Ranked(
-                name, len(fit.devices), r2, error, -loss, float(free.sum()), 2 * (loss + float(free.sum())),
-                2 * loss + float((free * np.log(np.maximum(readings, 2))).sum()), len(fit.parameters),
-            )
-        )  # fmt: skip
-    rows.sort(key=lambda r: r.bic)
-    equal = [r for r in rows if r.bic < rows[0].bic + EQUAL * len(devices)]
-    shortest = min(equal, key=lambda r: (r.parameters, r.bic))
-    return [shortest, *(r for r in rows if r is not shortest)]
-
-
-def _used(prepared: Prepared, device: int) -> np.ndarray:
-    rows = slice(prepared.records.begins[device], prepared.records.ends[device])
-    return np.isfinite(prepared.records.readings[rows]) & (prepared.records.kinds[rows] != START)
-
-
-def _in_full(
-    fitters: Mapping[str, Fitter], fits: dict[str, LawFit], rows: list[Ranked], count: int, tell: Progress
-) -> list[Ranked]:
-    """Fit the laws that are not clearly worse to all devices, and rank these anew before the others."""
-    close = [r for r in rows[:CONTENDERS] if r.bic < rows[0].bic + CLEARLY * r.devices]
-    for k, row in enumerate(close):
-        tell(f"law {row.name}, all {count} devices", len(fitters) + k, len(fitters) + CONTENDERS + 2)
-        start = np.median(fits[row.name].minimum.at, axis=0)
-        start[-1] = 0.0
-        fits[row.name] = fitters[row.name].fit(np.arange(count), start)
-    first = _ranked(fitters, {r.name: fits[r.name] for r in close}, np.arange(count))
-    return first + [r for r in rows if r.name not in {c.name for c in close}]
-
-
 def _finished(measurements: Measurements, prepared: Prepared, rows: list[Ranked], fitter: Fitter, fit: LawFit) -> Fit:
     """Return the whole answer of the best law: its plain numbers shared by all devices, spreads, what is left out."""
     left_out = dict(prepared.left_out)
@@ -217,7 +140,12 @@ def _finished(measurements: Measurements, prepared: Prepared, rows: list[Ranked]
     z = np.abs(predicted_errors(prepared, final, trail)) / np.sqrt(np.maximum(trail[:, 1], 1e-20))
     outliers = np.nan_to_num(z, nan=0.0) > FAR_OFF
     trace = free_run(held, final)
-    notes = [*prepared.notes, *_drift_notes(prepared, final), *_outlier_note(prepared, final, outliers)]
+    notes = [
+        *prepared.notes,
+        *_drift_notes(prepared, final),
+        *_outlier_note(prepared, final, outliers),
+        *_loose_note(final),
+    ]
     return Fit(
         measurements,
         prepared,
@@ -277,6 +205,19 @@ def _drift_notes(prepared: Prepared, fit: LawFit) -> list[str]:
     if not shown:
         return []
     return [f"drifting baseline: {listed(shown)} over the record; a straight line was removed, together with the fit"]
+
+
+def _loose_note(fit: LawFit) -> list[str]:
+    """Say which parameters the readings leave where they were: their errors are those of the prior."""
+    p = fit.parameters
+    share = np.median(np.sqrt(np.einsum("npp->np", fit.covariance()))[:, :-2] / fit.width[:, :-2], axis=0)
+    loose = [name for k, name in enumerate(p.names) if share[k] > LOOSE and not p.shared[k]]
+    if not loose:
+        return []
+    return [
+        f"not determined: {', '.join(loose)} of {fit.name} hardly change what was measured: they are guesses. Pulses "
+        "that reach further, or a law with fewer parameters, would help"
+    ]
 
 
 def _outlier_note(prepared: Prepared, fit: LawFit, outliers: np.ndarray) -> list[str]:

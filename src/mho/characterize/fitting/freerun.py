@@ -8,6 +8,9 @@ from mho.characterize.fitting.lawfit import Fitter, LawFit
 from mho.devices.base import law_arguments
 from mho.kernels.trace import START, UP
 
+MOST = 48
+"""Devices on which the goodness of a fit is measured."""
+
 
 def free_run(fitter: Fitter, fit: LawFit, among: np.ndarray | None = None) -> np.ndarray:
     """Return the noise-free response (readings,) as it would be read, NaN for devices that are not among the fit's."""
@@ -35,10 +38,10 @@ def free_run(fitter: Fitter, fit: LawFit, among: np.ndarray | None = None) -> np
     return out
 
 
-def goodness(fitter: Fitter, fit: LawFit, among: np.ndarray) -> tuple[float, float]:
+def goodness(fitter: Fitter, fit: LawFit) -> tuple[float, float]:
     """Return medians over devices: R^2 of the noise-free response, and the deviation of a prediction's error."""
     some = np.zeros(len(fit.devices), bool)
-    some[np.flatnonzero(among)[:48]] = True
+    some[:MOST] = True
     records, trace = fitter.prepared.records, free_run(fitter, fit, some)
     trail = fitter.trail(fit)
     shares, errors = [], []

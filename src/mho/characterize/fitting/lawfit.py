@@ -22,6 +22,8 @@ STEP = 4e-3
 NOISE_WIDTH = 2.0
 DRIFT_WIDTH = 0.5
 HELD = 1e-6
+HIGH, LOW = {"w_max", "range_max", "b_max", "top"}, {"w_min", "range_min", "b_min", "bottom"}
+"""Names of fields that are bounds of the state."""
 
 
 @dataclass(frozen=True)
@@ -89,28 +91,51 @@ class Fitter:
         grid = np.repeat(np.arange(len(probes)), CANDIDATES)
         loss = self._evaluate(records.of(grid), np.tile(tried, (len(probes), 1))).loss.reshape(len(probes), CANDIDATES)
         loss = np.where(np.isfinite(loss), loss, np.inf)
-        order = np.argsort(loss.sum(axis=0))[: STARTS - 1]
-        chosen = np.unique(np.append(order, 0))
-        grid = np.repeat(np.arange(len(probes)), len(chosen))
-        many = records.of(grid)
+        chosen = np.unique(np.append(np.argsort(loss.sum(axis=0))[: STARTS - 1], 0))
+        begin = np.tile(tried[chosen], (len(probes), 1))
+        begin = np.stack([begin, self._bounded(begin, np.repeat(probes, len(chosen)))], axis=1).reshape(-1, len(middle))
+        each = 2 * len(chosen)
+        many = records.of(np.repeat(np.arange(len(probes)), each))
         width = np.append(p.width, [NOISE_WIDTH, HELD])
-        found = minimise(
-            lambda which, x: self._evaluate(many.of(which), x), np.tile(tried[chosen], (len(probes), 1)), middle, width
-        )
-        full = (found.loss + (((found.at - middle) / width) ** 2).sum(axis=1) / 2).reshape(len(probes), len(chosen))
-        best = found.at.reshape(len(probes), len(chosen), -1)[np.arange(len(probes)), full.argmin(axis=1)]
-        return np.median(best, axis=0)
+        found = minimise(lambda which, x: self._evaluate(many.of(which), x), begin, middle, width)
+        full = _with_prior(found, middle, width).reshape(len(probes), each)
+        best = found.at.reshape(len(probes), each, -1)[np.arange(len(probes)), full.argmin(axis=1)]
+        return np.asarray(np.median(best, axis=0))
 
-    def fit(self, devices: np.ndarray, start: np.ndarray, *, passes: int = 30) -> LawFit:
-        """Return the fit of some devices from common coordinates (p + 2,), or from each device's own (n, p + 2)."""
+    def fit(self, devices: np.ndarray, start: np.ndarray, *, walls: bool = True) -> LawFit:
+        """Return the fit of some devices from common coordinates (p + 2,), or from each device's own (n, p + 2).
+
+        With `walls` also from there with the bounds at the device's own lowest and highest readings, the better of both:
+        a wall that lies beyond all readings has no influence, so nothing would draw it to where it is.
+        """
         p, records = self.parameters, self.prepared.records.of(devices)
         width = np.tile(np.append(p.width, [NOISE_WIDTH, HELD]), (len(devices), 1))
         width[self.prepared.drifting[devices], -1] = DRIFT_WIDTH
         noise = np.log(self.prepared.noise[devices])
         centre = np.column_stack([np.tile(p.start, (len(devices), 1)), noise, np.zeros(len(devices))])
         begin = np.array(np.broadcast_to(start, centre.shape))
-        found = minimise(lambda which, x: self._evaluate(records.of(which), x), begin, centre, width, passes=passes)
+
+        def from_start(x: np.ndarray) -> Minimum:
+            return minimise(lambda which, at: self._evaluate(records.of(which), at), x, centre, width)
+
+        found = from_start(begin)
+        if walls and self._bounds():
+            found = found.better(from_start(self._bounded(begin, devices)), lambda m: _with_prior(m, centre, width))
         return LawFit(self.name, p, devices, found, centre, width)
+
+    def _bounds(self) -> dict[int, int]:
+        """Return {coordinate: column of `ends`} of the fields that bound the state, by their names."""
+        return {k: int(name in HIGH) for k, name in enumerate(self.parameters.names) if name in HIGH | LOW}
+
+    def _bounded(self, at: np.ndarray, devices: np.ndarray) -> np.ndarray:
+        """Return coordinates with every device's bounds at the ends of its own readings."""
+        p, moved = self.parameters, at.copy()
+        for k, end in self._bounds().items():
+            values = np.tile(p.values(p.start), (len(devices), 1))
+            values[:, k] = self.prepared.ends[devices, end]
+            inside = p.sign[k] * values[:, k] > 0 if p.sign[k] else np.ones(len(devices), bool)
+            moved[:, k] = np.where(inside, p.coordinates(values)[:, k], at[:, k])
+        return moved
 
     def held(self, values: dict[str, float]) -> Fitter:
         """Return a fitter of the same law with some fields held at values."""
@@ -138,6 +163,12 @@ class Fitter:
         noise = np.stack([np.exp(2 * np.clip(moved[:, :, -2], -12.0, 3.0)), moved[:, :, -1]])
         cells = p.cells(moved[:, :, :-2])
         return trace(type(p.device), records, cells, noise, steps, trail=trail)
+
+
+def _with_prior(found: Minimum, centre: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """Return the losses with what the prior adds, infinite where there is none."""
+    loss = np.where(np.isfinite(found.loss), found.loss, np.inf)
+    return np.asarray(loss + (((found.at - centre) / width) ** 2).sum(axis=1) / 2)
 
 
 def _shortened(records: Records, longest: int) -> Records:

@@ -29,6 +29,19 @@ class Minimum:
     curvature: np.ndarray
     passes: int
 
+    def better(self, other: Minimum, value: Callable[[Minimum], np.ndarray]) -> Minimum:
+        """Return, device by device, the one with the lower value."""
+        first = value(self) <= value(other)
+        pick = [
+            np.where(first.reshape(-1, *(1,) * (a.ndim - 1)), a, b)
+            for a, b in zip(
+                (self.at, self.loss, self.gradient, self.curvature),
+                (other.at, other.loss, other.gradient, other.curvature),
+                strict=True,
+            )
+        ]
+        return Minimum(*pick, self.passes + other.passes)
+
     def covariance(self, width: np.ndarray) -> np.ndarray:
         """Return the covariance (n, p, p) of the coordinates with a prior of widths (n, p)."""
         return np.linalg.inv(self.curvature + (width**-2.0)[:, None, :] * np.eye(self.at.shape[1]))

@@ -17,6 +17,8 @@ RESPONDS = 5.0
 """A device responds when its stretches of pulses move it this many standard errors in (or against) their direction."""
 LONGEST_GAP = 100
 """Pulses without a reading that are bridged; after more the state is taken anew from the next reading."""
+REACHED = (0.05, 0.95)
+"""Quantiles of the readings that count as the ends of a device's range: single readings are left aside."""
 DRIFTS, DRIFT_SHARE = 5.0, 0.03
 """A baseline may drift when its turning points do: by this many standard errors, and by this share of the range."""
 
@@ -25,7 +27,8 @@ DRIFTS, DRIFT_SHARE = 5.0, 0.03
 class Prepared:
     """Devices that can be fitted, as weights of a common window, and what was done to them.
 
-    names, drifting (devices,) bool and start (devices,) readings used of each. notes: what was changed, in words.
+    drifting (devices,): whether the baseline may drift. noise (devices,): a first guess of the noise of a reading. ends
+    (devices, 2): low and high weights that a device gets to. notes: what was changed, in words.
     left_out: {name: reason}. rows: (readings of `records`,) row of `Measurements`, -1 for an absent pulse.
     """
 
@@ -35,6 +38,7 @@ class Prepared:
     rows: np.ndarray
     drifting: np.ndarray
     noise: np.ndarray
+    ends: np.ndarray
     notes: tuple[str, ...]
     left_out: dict[str, str]
 
@@ -233,7 +237,11 @@ def _packed(
     )  # fmt: skip
     noise = np.array([_read_noise(weights[b:e]) for b, e in zip(records.begins, records.ends, strict=True)])
     rows = np.concatenate([o.rows for o in kept])
-    return Prepared(tuple(o.name for o in kept), window, records, rows, drifting, noise, notes, left_out)
+    reached = [np.quantile(_median3(o.readings[np.isfinite(o.readings)]), REACHED) for o in kept]
+    return Prepared(
+        tuple(o.name for o in kept), window, records, rows, drifting, noise, window.to_weight(np.array(reached)), notes,
+        left_out,
+    )  # fmt: skip
 
 
 def _read_noise(weights: np.ndarray) -> float:

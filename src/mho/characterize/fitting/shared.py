@@ -8,60 +8,103 @@ from mho.characterize.fitting.lawfit import Fitter, LawFit
 from mho.characterize.fitting.population import population
 
 PROBE = 0.05
-ROUNDS = 2
-"""Newton steps of the common values; they start close."""
+ROUNDS, ENOUGH = 12, 0.5
+"""Newton steps of the common values at most, and the gain of the log-likelihood of all devices that ends them."""
+MOST = 150
+"""Devices from which common values are found: their error is far below the spread of anything else."""
+
+Shared = dict[str, tuple[float, float, float]]
+"""{field: (common value, its error, standard deviation of the single fits)}"""
 
 
-def shared_by_all(
-    fitter: Fitter, fit: LawFit, described: np.ndarray
-) -> tuple[dict[str, tuple[float, float, float]], Fitter, LawFit]:
-    """Return {field: (common value, its error, standard deviation between devices)}, and the fit with these held.
+def shared_by_all(fitter: Fitter, fit: LawFit, described: np.ndarray) -> tuple[Shared, Fitter, LawFit]:
+    """Return the common values of the law's plain numbers, and the fit of the devices with these held.
 
-    They start as the mean of the devices' own values, and are then moved to the maximum of the likelihood of all
-    devices together, integrated over each device's own parameters (Laplace): noise that is estimated beside parameters
-    that follow it would come out too small.
+    They start as the mean of the devices' own values or as those of one device, and are moved to the maximum of the
+    likelihood of all devices together, integrated over each device's own parameters (Laplace): noise that is estimated
+    beside parameters that follow it would come out too small.
     """
-    p, covariance = fit.parameters, fit.covariance()
-    k = np.flatnonzero(p.shared)
-    apart = [population(fit.minimum.at[described][:, [j]], covariance[described][:, [j]][:, :, [j]]) for j in k]
-    at = np.array([one.mean[0] for one in apart])
-    begin, error = fit.minimum.at[described].copy(), np.array([one.mean_error[0] for one in apart])
-    for last in [False] * ROUNDS * bool(len(k)) + [True]:
-        begin[:, k] = at
-        values = _values(fitter, k, at)
-        held = fitter.held({p.names[j]: value for j, value in zip(k, values, strict=True)})
-        final = held.fit(fit.devices[described], begin)
-        begin = final.minimum.at.copy()
-        if not last:
-            at, error = _newton(held, final, k, at, error)
-    slopes = np.abs(np.array([p.slopes(p.values(np.full(len(p), x)))[j] for j, x in zip(k, at, strict=True)]))
-    found = {
-        p.names[j]: (float(value), float(slope * e), float(slope * one.std[0]))
-        for j, value, slope, e, one in zip(k, _values(fitter, k, at), slopes, error, apart, strict=True)
-    }
+    p, k = fit.parameters, np.flatnonzero(fit.parameters.shared)
+    chosen = np.flatnonzero(described)
+    own, covariance = fit.minimum.at[chosen], fit.covariance()[chosen]
+    apart = [population(own[:, [j]], covariance[:, [j]][:, :, [j]]) for j in k]
+    at, error = np.array([one.mean[0] for one in apart]), np.array([one.mean_error[0] for one in apart])
+    if len(k):
+        few = chosen[np.unique(np.linspace(0, len(chosen) - 1, MOST).round().astype(int))]
+        at, error = _common(fitter, fit, few, k, at)
+    held, final = _held(fitter, fit, chosen, k, at)
+    found = {}
+    for j, x, e, one in zip(k, at, error, apart, strict=True):
+        value = p.values(np.full(len(p), x))
+        slope = abs(float(p.slopes(value)[j]))
+        found[p.names[j]] = (_short(float(value[j])), slope * float(e), slope * float(one.std[0]))
     return found, held, final
 
 
-def _values(fitter: Fitter, k: np.ndarray, at: np.ndarray) -> list[float]:
+def _common(
+    fitter: Fitter, fit: LawFit, few: np.ndarray, k: np.ndarray, mean: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the common coordinates and their errors, by Newton's method with Levenberg's damping."""
+    free = np.setdiff1d(np.arange(fit.minimum.at.shape[1]), k)
+    own = fit.minimum.at[few][:, k]
+    starts = [mean]
+    if len(k) > 1:  # a law's shape may follow a valley that the mean of single fits misses
+        scale = own.std(axis=0) + 1e-9
+        starts.append(own[(((own - np.median(own, axis=0)) / scale) ** 2).sum(axis=1).argmin()])
+    tried = [(at, *_held(fitter, fit, few, k, at)) for at in starts]
+    at, held, final = min(tried, key=lambda t: _total(t[2]))
+    damping, total = 1e-3, _total(final)
+    step, h = _newton(held, final, k, free, damping)
+    for _ in range(ROUNDS):
+        new_held, new = _held(fitter, fit, few, k, at + step, final)
+        better = total - _total(new)
+        if better < -1.0:  # the integral over the devices' own parameters may raise the loss itself a little
+            damping *= 10
+            if damping > 1e6:
+                break
+        else:
+            at, held, final, total, damping = at + step, new_held, new, _total(new), damping / 10
+            if abs(better) < ENOUGH and damping < 1e-4:
+                break
+        step, h = _newton(held, final, k, free, damping)
+    return at, np.sqrt(np.maximum(np.diag(np.linalg.inv(h)), 0.0))
+
+
+def _held(
+    fitter: Fitter, fit: LawFit, chosen: np.ndarray, k: np.ndarray, at: np.ndarray, last: LawFit | None = None
+) -> tuple[Fitter, LawFit]:
+    """Return the fit of some devices with the plain numbers held at common coordinates."""
     p = fitter.parameters
-    return [float(f"{p.values(np.full(len(p), x))[j]:.5g}") for j, x in zip(k, at, strict=True)]
+    values = {p.names[j]: _short(float(p.values(np.full(len(p), x))[j])) for j, x in zip(k, at, strict=True)}
+    held = fitter.held(values)
+    begin = (last.minimum.at if last else fit.minimum.at[chosen]).copy()
+    begin[:, k] = held.parameters.start[k]
+    return held, held.fit(fit.devices[chosen], begin, walls=False)
+
+
+def _total(fit: LawFit) -> float:
+    loss = fit.minimum.loss.sum()
+    return float(loss) if np.isfinite(loss) else np.inf
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")
 
 
 def _newton(
-    held: Fitter, final: LawFit, k: np.ndarray, at: np.ndarray, error: np.ndarray
+    held: Fitter, final: LawFit, k: np.ndarray, free: np.ndarray, damping: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return common coordinates one step closer to the maximum, and their errors; the devices' own follow along."""
-    free = np.setdiff1d(np.arange(final.minimum.at.shape[1]), k)
+    """Return a step of the common coordinates, and the curvature along them when the devices' own follow."""
     h, g = final.minimum.curvature, final.minimum.gradient
     prior = (final.width[:, free] ** -2.0)[:, :, None] * np.eye(len(free))
     across = h[:, k][:, :, free]
     rest = h[:, k][:, :, k] - across @ np.linalg.solve(h[:, free][:, :, free] + prior, across.swapaxes(1, 2))
-    total = rest.sum(axis=0) + 1e-9 * np.eye(len(k))
+    total = rest.sum(axis=0)
+    total = total + np.eye(len(k)) * (1e-9 + 1e-6 * np.diag(total).max())
     pull = np.array([_volume(held, final, j, free, PROBE) - _volume(held, final, j, free, -PROBE) for j in k])
-    step = -np.linalg.solve(total, g[:, k].sum(axis=0) + pull / (2 * PROBE))
-    if not np.isfinite(step).all():
-        return at, error
-    return at + np.clip(step, -0.3, 0.3), np.sqrt(np.maximum(np.diag(np.linalg.inv(total)), 0.0))
+    slope = g[:, k].sum(axis=0) + pull / (2 * PROBE)
+    step = -np.linalg.solve(total + damping * np.diag(np.diag(total)), slope)
+    return np.clip(np.nan_to_num(step), -0.5, 0.5), total
 
 
 def _volume(held: Fitter, final: LawFit, shared: int, free: np.ndarray, step: float) -> float:

@@ -109,7 +109,7 @@ def comments(fit: Fit) -> list[str]:
         f"Fitted by mho device fit to {fit.measurements.path}:",
         f"{len(fit.fit.devices)} of {len(fit.measurements)} devices; {kept} significant correlations.",
         f"w = -1 is {window.low:.5g} S, w = +1 is {window.high:.5g} S.",
-        f"Read noise of the measurement: {fit.read_noise:.4g} in w, {fit.read_noise * half:.4g} S.",
-        "It is a standard deviation, and not part of the device: a training run has its own, forward.output_noise. If it is noise of the",
-        f"written state, new with every pulse and not with every read, state write_noise = {steps:.4g}.",
+        f"Read noise of the measurement: {fit.read_noise:.4g} in w, {fit.read_noise * half:.4g} S (deviation).",
+        "It is not part of the device: a training run has its own, forward.output_noise. If it is noise of the written",
+        f"state, new with every pulse and not with every read, state write_noise = {steps:.4g}.",
     ]

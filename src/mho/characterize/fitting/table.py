@@ -194,7 +194,7 @@ def _unquoted(data: bytes, path: str) -> tuple[bytes, np.ndarray]:
         head = next(line for line in data.decode("utf-8", "replace").split("\n") if line.strip() and line[0] != "#")
         mark = max(SEPARATORS, key=head.count)
         rows = csv.reader(io.StringIO(data.decode("utf-8", "replace")), delimiter=mark, strict=True)
-        lines = []
+        lines: list[str] = []
         for row in rows:
             if any(mark in field or "\n" in field for field in row):
                 raise DataError(
