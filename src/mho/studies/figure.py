@@ -39,6 +39,14 @@ def draw(study: Study, outcomes: Sequence[Outcome], folder: Path) -> None:
             figure.savefig(temporary, format="svg", metadata={"Date": None})
 
 
+def caption(study: Study, outcomes: Sequence[Outcome]) -> str:
+    """Return in words what the figure shows."""
+    if all(o.case.series is None for o in outcomes):
+        return "Test error per epoch of every case, and final test errors"
+    weights = f"; weights of {study.weights} before and after training" if study.weights else ""
+    return f"Test accuracy of every case over the settings that its chips go through{weights}"
+
+
 def _draw_cases(figure: Figure, study: Study, outcomes: Sequence[Outcome]) -> None:
     figure.set_size_inches(9.6, 0.32 * max(8, len(outcomes)) + 1.5)
     curves, ladder = figure.subplots(1, 2, width_ratios=(1, 1.1))

@@ -58,7 +58,7 @@ def block(about: dict[str, Any], table: str, stem: str) -> str:
         f"{about['source']}. This took {_time(about['seconds'])} on {threads} of {about['cores']} cores "
         f"(mho {versions['mho']}, torch {versions['torch']}, numba {versions['numba']}).{left}\n\n"
         f"{points}\n{table}\n"
-        f"![Test error per epoch of every case, and final test errors]({stem}.png)\n\n"
+        f"![{about['figure']}]({stem}.png)\n\n"
         f"The rows as data: [{stem}.json]({stem}.json).\n\n"
     )
 

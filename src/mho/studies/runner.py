@@ -73,7 +73,7 @@ def _read(folder: Path, case: Case, configs: dict[str, RunConfig]) -> Outcome | 
 
 
 def _write(study: Study, folder: Path, outcomes: list[Outcome], asked: dict[str, Any]) -> None:
-    from mho.studies.figure import draw
+    from mho.studies.figure import caption, draw
 
     about = {
         "study": study.name,
@@ -85,6 +85,7 @@ def _write(study: Study, folder: Path, outcomes: list[Outcome], asked: dict[str,
         "cores": os.cpu_count(),
         "versions": versions(),
         "setup": setup(study, outcomes),
+        "figure": caption(study, outcomes),
         "cases": [
             {
                 "case": o.case.name,
