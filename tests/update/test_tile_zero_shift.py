@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from mho.devices import ConstantStep, Faults
+from mho.devices import ConstantStep, Faults, catalogue
 from mho.errors import ConfigError
 from mho.update import ZeroShift
 from mho.update.symmetry import symmetry_points
@@ -220,3 +220,17 @@ def test_impossible_settings_are_refused(settings, found):
 def test_lists_of_another_length_are_named():
     with pytest.raises(ConfigError, match=r"method lists 2 values, copy_error lists 3 values, but there are 4 chips"):
         shift_tile_(array(soft(), chips=(0, 1, 2, 3)), ZeroShift(("exact", "none"), copy_error=(0.1, 0.2, 0.3)))
+
+
+@pytest.mark.parametrize(
+    "device", [row.device for row in catalogue.devices()], ids=[r.name for r in catalogue.devices()]
+)
+def test_every_published_device_can_be_shifted(device):
+    tile = array(device, (6, 7), chips=(0, 1))
+    report = shift_tile_(tile, ZeroShift(("pulses", "exact"), 400))
+    assert np.isfinite([report.residual, report.square, report.pulses]).all()
+    assert report.residual[1] == 0
+    if (bounds := tile.bounds()) is not None:
+        assert (tile.reference[1] >= bounds[0].expand_as(tile.state)[1]).all()
+        assert (tile.reference[1] <= bounds[1].expand_as(tile.state)[1]).all()
+    assert torch.equal(tile.reference[0], tile.reference[0].nan_to_num(7.0, 7.0, 7.0))
