@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,5 @@ import mho.train.run
 
 
 @pytest.fixture(autouse=True)
-def _short_report(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _short_report(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mho.train.run, "_report", lambda folder: Path(folder, "report.html").write_text("short"))
-    yield

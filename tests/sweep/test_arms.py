@@ -36,11 +36,13 @@ def full() -> RunConfig:
 
 def test_arms_of_the_default_preset() -> None:
     made = plan(RunConfig(), Options(2))
-    assert len(made.arms) == 24 and len(made.batches) == 1
+    assert len(made.arms) == 24
+    assert len(made.batches) == 1
     kinds = [arm.config.update.trains for arm in made.arms]
     assert kinds == ["stochastic"] * kinds.count("stochastic") + ["mean"] * kinds.count("mean")  # neighbours
     config = made.batches[0].config(made.config)
-    assert config.n_chips == 48 and len(set(config.chip_ids)) == 48
+    assert config.n_chips == 48
+    assert len(set(config.chip_ids)) == 48
     assert loads(dump(config)) == config
 
 
@@ -51,10 +53,12 @@ def test_what_each_arm_has_on() -> None:
     off = by_name["d2d of w_max off"].config.device
     assert off == replace(preset("gokmen-2017").device, w_max=replace(off.w_max, d2d=0.0))  # type: ignore[attr-defined, call-arg]
     alone = by_name["d2d of w_max alone"]
-    assert alone.against == "bounds alone" and alone.config.device.w_max == preset("gokmen-2017").device.w_max  # type: ignore[attr-defined]
+    assert alone.against == "bounds alone"
+    assert alone.config.device.w_max == preset("gokmen-2017").device.w_max
     assert by_name["granularity alone"].config.update.trains == "stochastic"
     assert by_name["granularity alone"].config.forward.adc_bits is None
-    assert by_name["ADC alone"].against == NONE and by_name["ADC alone"].config.device.c2c == 0.0  # type: ignore[attr-defined]
+    assert by_name["ADC alone"].against == NONE
+    assert by_name["ADC alone"].config.device.c2c == 0.0
 
 
 def test_correlations_take_a_run_of_their_own() -> None:

@@ -32,9 +32,14 @@ def ended(seed: int, seeds: int = 3, **moved: float) -> dict[str, Ended]:
 def test_signs_and_ranks() -> None:
     rows = costs(ARMS, ended(0, p3_off=4.0, p3_alone=-2.0, p7_alone=-4.0), ABOUT)
     assert [row.name for row in rows[:2]] == ["p3", "p7"]
-    assert rows[0].off.points == pytest.approx(4, abs=1) and rows[0].off.significant
-    assert rows[0].alone is not None and rows[0].alone.points == pytest.approx(2, abs=1) and rows[0].alone.significant
-    assert not rows[1].off.significant and rows[1].alone is not None and rows[1].alone.significant
+    assert rows[0].off.points == pytest.approx(4, abs=1)
+    assert rows[0].off.significant
+    assert rows[0].alone is not None
+    assert rows[0].alone.points == pytest.approx(2, abs=1)
+    assert rows[0].alone.significant
+    assert not rows[1].off.significant
+    assert rows[1].alone is not None
+    assert rows[1].alone.significant
 
 
 def test_the_error_is_that_of_the_deviation() -> None:
@@ -56,12 +61,15 @@ def test_one_wild_arm_does_not_hide_the_others() -> None:
     found = ended(1, p2_off=2.0)
     found["p5 off"] = Ended((10.0, 60.0, 95.0))
     rows = {row.name: row for row in costs(ARMS, found, ABOUT)}
-    assert rows["p2"].off.significant and rows["p2"].off.error < 0.5
+    assert rows["p2"].off.significant
+    assert rows["p2"].off.error < 0.5
     assert rows["p5"].off.error > 10  # its own deviation, not that of all arms
 
 
 def test_arms_without_any_spread() -> None:
     found = {a.name: Ended((90.0, 90.0)) for a in ARMS} | {"p0 off": Ended((91.0, 91.0))}
     rows = costs(ARMS, found, ABOUT)
-    assert rows[0].name == "p0" and rows[0].off.significant and rows[0].off.error == 0
+    assert rows[0].name == "p0"
+    assert rows[0].off.significant
+    assert rows[0].off.error == 0
     assert not any(row.off.significant for row in rows[1:])

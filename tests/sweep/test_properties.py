@@ -140,7 +140,8 @@ def test_balanced_laws_have_no_asymmetry() -> None:
 
 def test_the_spread_of_bounds_needs_bounds() -> None:
     needs = {p.name: p.needs for p in find(BASE).properties}
-    assert needs["d2d of w_max"] == "bounds" and needs["d2d of dw_min"] == ""
+    assert needs["d2d of w_max"] == "bounds"
+    assert needs["d2d of dw_min"] == ""
 
 
 def test_a_law_of_ones_own() -> None:
@@ -156,7 +157,8 @@ def test_a_wider_adc_keeps_its_step() -> None:
     found = find(BASE)
     wide = found.without(BASE, ["output bound"]).forward
     step, before = (2 * p.output_bound / (2**p.adc_bits - 2) for p in (wide, BASE.forward))
-    assert step == pytest.approx(before, rel=1e-12) and wide.output_bound > 1000 * BASE.forward.output_bound
+    assert step == pytest.approx(before, rel=1e-12)
+    assert wide.output_bound > 1000 * BASE.forward.output_bound
     assert found.without(BASE, ["ADC", "output bound"]).forward.adc_bits is None
 
 
