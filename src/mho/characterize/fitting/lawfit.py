@@ -105,7 +105,7 @@ class Fitter:
     def fit(self, devices: np.ndarray, start: np.ndarray, *, walls: bool = True) -> LawFit:
         """Return the fit of some devices from common coordinates (p + 2,), or from each device's own (n, p + 2).
 
-        With `walls` also from there with the bounds at the device's own lowest and highest readings, the better of both:
+        With `walls` also from there with the bounds at the device's own lowest and highest readings, the best of both:
         a wall that lies beyond all readings has no influence, so nothing would draw it to where it is.
         """
         p, records = self.parameters, self.prepared.records.of(devices)

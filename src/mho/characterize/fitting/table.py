@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,22 +188,23 @@ def _first_characters(text: np.ndarray, starts: np.ndarray, ends: np.ndarray) ->
 
 
 def _unquoted(data: bytes, path: str) -> tuple[bytes, np.ndarray]:
-    """Return the text without quotes around fields, line by line; a quoted separator is no field of numbers."""
-    try:
-        head = next(line for line in data.decode("utf-8", "replace").split("\n") if line.strip() and line[0] != "#")
-        mark = max(SEPARATORS, key=head.count)
-        rows = csv.reader(io.StringIO(data.decode("utf-8", "replace")), delimiter=mark, strict=True)
-        lines: list[str] = []
-        for row in rows:
-            if any(mark in field or "\n" in field for field in row):
-                raise DataError(
-                    f"{path}, line {rows.line_num}: a quoted field holds {SEPARATORS[mark]} or a line end; "
-                    "name devices without them"
-                )
-            lines += [""] * (rows.line_num - len(lines) - 1) + [mark.join(row)]
-    except csv.Error as error:
-        raise DataError(f"{path}: its quotes do not pair up ({error}); write fields without quotes") from error
-    data = ("\n".join(lines) + "\n").encode()
+    """Return the text without quotes around fields; what a quoted field holds must not separate fields or lines."""
+    lines = data.decode("utf-8", "replace").split("\n")
+    head = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
+    mark = max(SEPARATORS, key=head.count)
+    for n, line in enumerate(lines):
+        if '"' not in line or line.lstrip().startswith("#"):
+            continue
+        try:
+            (fields,) = csv.reader([line], delimiter=mark, strict=True, skipinitialspace=True)
+        except (csv.Error, ValueError) as error:
+            raise DataError(f"{path}, line {n + 1}: its quotes do not pair up; write fields without quotes") from error
+        if any(mark in field or "\n" in field for field in fields):
+            raise DataError(
+                f"{path}, line {n + 1}: a quoted field holds {SEPARATORS[mark]}; name devices without separators"
+            )
+        lines[n] = mark.join(fields)
+    data = "\n".join(lines).encode()
     return data, np.frombuffer(data, np.uint8)
 
 
