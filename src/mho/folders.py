@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from mho.errors import ConfigError
 
 
 def cache_root(environ: Mapping[str, str] | None = None, platform: str = sys.platform) -> Path:
@@ -29,6 +32,21 @@ def cache_folder(*parts: str) -> Path:
     folder = cache_root().joinpath(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def check_writable(folder: str | os.PathLike[str]) -> None:
+    """Raise ConfigError unless files could be written in a folder, or in the nearest one above it that is there.
+
+    For outputs, before the work that makes them; nothing is left behind.
+    """
+    path = Path(folder).absolute()
+    there = next(p for p in (path, *path.parents) if p.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return
+    except OSError as error:
+        reason = "a file is in the way" if isinstance(error, (FileExistsError, NotADirectoryError)) else error.strerror
+        raise ConfigError(f"nothing can be written to {folder}: {reason}; give another directory with --out") from error
 
 
 @contextmanager

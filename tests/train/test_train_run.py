@@ -181,3 +181,10 @@ def test_a_law_that_no_kernel_can_hold_is_refused_before_anything_is_written(tmp
     with pytest.raises(LawError, match=r"branches\.py: Branches\.pulse, line 3 of the law.*where\(condition"):
         mho.train(config, out=tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_data_are_loaded(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("mho.train.run.load", lambda *_, **__: pytest.fail("the data were loaded"))
+    with pytest.raises(ConfigError, match=r"nothing can be written to .*file/run: a file is in the way"):
+        mho.train(mho.RunConfig(data="digits"), out=tmp_path / "file" / "run", progress=False)

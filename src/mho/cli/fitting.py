@@ -61,14 +61,16 @@ def fit(
 ) -> None:
     """Fit as the options say (the help is in HELP)."""
     from mho.characterize.fitting import fit_devices, read_measurements
-    from mho.cli.showing import folder_name, writable
+    from mho.cli.showing import folder_name
+    from mho.folders import check_writable
     from mho.report.fitting import FitReport
 
     columns = _columns(column or [])
     edges = _window(window, unit) if window else None
     read = read_measurements(measured, columns=columns, unit=unit, absent=absent)
     name = measured.name.removesuffix(".gz").removesuffix(".csv")
-    folder = writable(out or Path("fits", folder_name(name)))
+    folder = out or Path("fits", folder_name(name))
+    check_writable(folder)
     with _progress(plain) as tell:
         found = fit_devices(read, law, window=edges, progress=tell, seed=seed)
         tell("drawing", 1, 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,9 +57,11 @@ def show(
     Writes DIR/device.html and DIR/device.png, and prints the numbers.
     """
     from mho.config.device_named import device_named
+    from mho.folders import check_writable
 
     device = with_settings(device_named(name), settings or [])
-    folder = writable(out or Path("devices", folder_name(name)))
+    folder = out or Path("devices", folder_name(name))
+    check_writable(folder)
     with telling(f"pulsing the device {name}"):
         from mho.report import show_device
 
@@ -95,19 +96,6 @@ def title(name: str, settings: list[str]) -> str:
     """Return a device's name and what was changed of it; of a path only the last part."""
     last = re.split(r"[/\\]", name)[-1]
     return f"{last}, {', '.join(settings)}" if settings else last
-
-
-def writable(folder: Path) -> Path:
-    """Return a folder in which files can be written, made if need be; raise ConfigError before any work is done."""
-    from mho.errors import ConfigError
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError as error:
-        reason = "a file is in the way" if isinstance(error, (FileExistsError, NotADirectoryError)) else error.strerror
-        raise ConfigError(f"nothing can be written to {folder}: {reason}; give another directory with --out") from error
 
 
 def say(page: DevicePage) -> None:

@@ -79,7 +79,7 @@ def _devices(run: Run, layers: list[Layer]) -> list[Section]:
         law = type(one.device).__name__
         where = "all layers" if len(used) == 1 else ", ".join(one.layers)
         text = f"<p>Law {escape(law)}, in {escape(where)}. {escape(_first_line(type(one.device)))}</p>"
-        if run.config.analog.for_layer(one.layers[0]).update.trains == "ideal":
+        if run.config.analog.for_layer(one.layers[0]).update.ideal:
             text += '<p class="note">This run updated weights exactly, without pulses from this law.</p>'
         title = "Device" if len(used) == 1 else f"Device {n + 1}: {where}"
         figures = device_figures(one, n, run.config.seed, run.config.chip_ids)

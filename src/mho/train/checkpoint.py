@@ -27,7 +27,11 @@ FORMAT = 1
 KEY = "mho"
 DRAWN = ("cell_", "keep", "reset", "frozen", "fixed")
 """Beginnings of the names of tensors drawn once from the seed: in a checkpoint they must be the same."""
-CURE = "restore it from a copy, or start the run again with mho train DIR/config.toml --out NEW"
+
+
+def cure(run: Path) -> str:
+    """Return what can be done about a damaged file of a run directory."""
+    return f"restore it from a copy, or start the run again with mho train {run / 'config.toml'} --out NEW"
 
 
 def save_checkpoint(folder: Path, model: nn.Module, state: dict[str, Any]) -> None:
@@ -88,10 +92,10 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | 
         file = path.read_bytes()
     except FileNotFoundError:
         if (folder / STATE).exists():
-            raise CheckpointError(f"{path} is missing, though {STATE} is there; {CURE}") from None
+            raise CheckpointError(f"{path} is missing, though {STATE} is there; {cure(folder.parent)}") from None
         return None
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}; {CURE}") from error
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}; {cure(folder.parent)}") from error
     try:
         header, data = _split(file)
         state = _checked(json.loads(header.pop("__metadata__")[KEY]))
@@ -99,7 +103,7 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | 
             raise ValueError("its checksum is wrong")
         tensors = parse_tensors(file)
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); {CURE}") from error
+        raise CheckpointError(f"{path} is damaged ({error}); {cure(folder.parent)}") from error
     _check_copy(folder / STATE)
     return state, tensors
 
@@ -142,7 +146,7 @@ def load_tensors(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
         raise CheckpointError(
             f"the checkpoint in {path} does not fit the configuration in the layers {', '.join(problems)}: "
             f"{'; '.join(told)}. Put config.toml back to what it was, or start a new run: "
-            "mho train DIR/config.toml --out NEW"
+            f"mho train {path.parent / 'config.toml'} --out NEW"
         )
     model.load_state_dict(tensors)
 

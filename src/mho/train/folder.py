@@ -10,8 +10,8 @@ from typing import Any
 
 from mho.config import RunConfig, dump, load
 from mho.errors import CheckpointError, ConfigError
-from mho.folders import write_text
-from mho.train.checkpoint import CURE, load_tensors, read_checkpoint, save_checkpoint
+from mho.folders import check_writable, write_text
+from mho.train.checkpoint import cure, load_tensors, read_checkpoint, save_checkpoint
 from mho.train.loop import Trainer
 
 FREE_ON_RESUME = ("epochs", "threads")
@@ -47,12 +47,13 @@ class RunFolder:
         self.lines: list[dict[str, Any]] = []
 
     def check_new(self) -> None:
-        """Raise ConfigError unless the directory is empty or does not exist."""
+        """Raise ConfigError unless the directory is empty or does not exist, and can be written."""
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise ConfigError(
                 f"{self.path} is not an empty directory, and a run does not write over anything; give "
                 f"another --out, or go on with the run in it: mho train --resume {self.path}"
             )
+        check_writable(self.path)
 
     def begin(self, config: RunConfig) -> None:
         """Make the directory and write its configuration."""
@@ -82,7 +83,8 @@ class RunFolder:
         if found is None:
             if lines := self._read_lines():
                 raise CheckpointError(
-                    f"{self.checkpoint} is missing, though metrics.jsonl tells of {len(lines)} epochs; {CURE}"
+                    f"{self.checkpoint} is missing, though metrics.jsonl tells of {len(lines)} epochs; "
+                    f"{cure(self.path)}"
                 )
         else:
             state, tensors = found
@@ -115,7 +117,7 @@ class RunFolder:
         except FileNotFoundError:
             return []
         except (OSError, UnicodeDecodeError) as error:
-            raise CheckpointError(f"{path} cannot be read: {error}; {CURE}") from error
+            raise CheckpointError(f"{path} cannot be read: {error}; {cure(self.path)}") from error
         lines = []
         for number, text in enumerate(texts, 1):
             try:
@@ -124,7 +126,7 @@ class RunFolder:
                     raise TypeError
             except (ValueError, KeyError, TypeError, RecursionError):
                 raise CheckpointError(
-                    f"{path}, line {number}, is damaged; {CURE}, or delete this line to go on without it"
+                    f"{path}, line {number}, is damaged; {cure(self.path)}, or delete this line to go on without it"
                 ) from None
             lines.append(line)
         return lines

@@ -45,9 +45,13 @@ class Lines(Silent):
 
     def epoch(self, line: dict[str, Any]) -> None:
         """Print how an epoch ended."""
+        trained = (
+            f"loss {_mean(line['train_loss']):.4f}  accuracy {_mean(line['train_accuracy']):.2f} %  "
+            if self.epochs
+            else ""
+        )
         self.write(
-            f"epoch {line['epoch']}/{self.epochs}  loss {_mean(line['train_loss']):.4f}  "
-            f"accuracy {_mean(line['train_accuracy']):.2f} %  "
+            f"epoch {line['epoch']}/{self.epochs}  {trained}"
             f"test accuracy {_mean(line['test_accuracy']):.2f} %  {line['seconds']:.1f} s"
         )
 
