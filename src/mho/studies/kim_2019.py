@@ -84,7 +84,7 @@ STUDY = Study(
     ),
     modes={
         "quick": {"train_images": 10_000, "epochs": 10, "batch_size": 10, "lr": 0.01, "chips": 2},
-        "full": {"epochs": 10, "batch_size": 10, "lr": 0.01, "chips": 3},
+        "full": {"epochs": 6, "batch_size": 10, "lr": 0.01, "chips": 3},
     },
     yardstick="no zero-shifting, ratio 1",
     weights="fc1",
