@@ -32,8 +32,8 @@ turned off by itself, and is on alone with all others off: each on several chips
 DIR then holds ablation.html, figure.png, table.md and ablation.json. The last line printed names what costs most."""
 
 QUICK = {"train_images": 15_000, "epochs": 5}
-QUICK_EPOCHS = {"digits": 40}
-"""Epochs where the data set is small."""
+QUICK_OF = {"digits": {"epochs": 40}}
+"""Data sets that are small."""
 
 
 def _setting(shown: str, text: str, *names: str) -> Any:
@@ -107,10 +107,9 @@ def _asked(start: str | None, changes: dict[str, Any], settings: list[str], *, f
     if full:
         return config
     asked = {s.partition("=")[0].strip() for s in settings} | set(changes)
-    most = {**QUICK, "epochs": QUICK_EPOCHS.get(config.data, QUICK["epochs"])}
     fewer = {
         name: limit if getattr(config, name) is None else min(limit, getattr(config, name))
-        for name, limit in most.items() if name not in asked
+        for name, limit in QUICK_OF.get(config.data, QUICK).items() if name not in asked
     }  # fmt: skip
     return config.with_(fewer)
 

@@ -24,8 +24,8 @@ def find(analog: AnalogConfig, *, apart: bool = False, only: Sequence[str] | Non
     """Return the properties that are on in a configuration.
 
     apart: those of the periphery for forward and backward products one by one. only: the names of those whose costs
-    are wanted. Raises ConfigError for lists over chips, for layers with a device, periphery or update of their own, for unknown
-    names, and where nothing is on.
+    are wanted. Raises ConfigError for lists over chips, for layers with a device, periphery or update of their own, for
+    unknown names, and where nothing is on.
     """
     _refuse_lists(analog)
     _refuse_layers(analog)

@@ -17,7 +17,7 @@ HEADS = ("property", "what is turned off", "gained with it off", "lost with it a
 SETUP = (
     "Two-sided t test of the difference of two means over chips. All arms share one standard deviation, the median "
     "over arms of their variances, corrected for the bias of a median; where the two arms' own is larger, it is used. "
-    f"Degrees of freedom: chips less arms. * marks costs that are significant at {LEVEL:.0%} together (by Holm's "
+    f"Degrees of freedom: chips less arms. * marks costs that are significant at {100 * LEVEL:g} % together (by Holm's "
     "correction)."
 )
 
