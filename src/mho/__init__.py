@@ -13,6 +13,7 @@ _HOMES = {
     "spread": "nn", "summary": "nn", "AnalogConfig": "config", "RunConfig": "config", "preset": "config",
     "presets": "config", "Mapping": "mapping", "Periphery": "periphery", "Update": "update", "train": "train",
     "check_device": "characterize", "show_device": "report", "ZeroShift": "update", "zero_shift": "nn",
+    "ablate": "sweep", "Window": "units",
 }  # fmt: skip
 _ROOMS = (
     "characterize",
@@ -26,6 +27,8 @@ _ROOMS = (
     "periphery",
     "report",
     "studies",
+    "sweep",
+    "units",
     "update",
 )
 
