@@ -114,7 +114,6 @@ LAWS = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", LAWS)
 def test_the_true_law_ranks_first(name: str) -> None:
     found = fit_devices(measured(LAWS[name], 12, cycles=4, seed=5), window=WINDOW)
@@ -222,7 +221,8 @@ def test_devices_that_cannot_be_fitted_are_told_with_reasons() -> None:
     rng = np.random.default_rng(0)
     noise = Measurements(
         "m.csv", ("x", "y"), np.array([0, 100, 105]), np.zeros(105, int), np.r_[0:100, 0:5],
-        np.where(np.arange(105) % 40 < 20, 1, -1).astype(np.int8), 1e-5 + 1e-7 * rng.normal(size=105), np.arange(105) + 2,
+        np.where(np.arange(105) % 40 < 20, 1, -1).astype(np.int8), 1e-5 + 1e-7 * rng.normal(size=105),
+        np.arange(105) + 2,
     )  # fmt: skip
     with pytest.raises(DataError, match=r"no device can be fitted. x: does not respond: .*; y: has 5 readings"):
         fit_devices(noise)

@@ -94,7 +94,7 @@ class FitReport:
 
 
 RANKED = (
-    "<p>BIC and AIC: differences to the best law, per device, of -2 log-likelihood plus a penalty for parameters; lower "
-    "is better. R²: of the noise-free response, of the middle device. Error: standard deviation of a reading around "
-    "its prediction from the readings before. A law that is clearly worse is fitted to some devices only.</p>"
+    "<p>BIC and AIC: differences to the best law, per device, of -2 log-likelihood plus a penalty for parameters; the "
+    "lower the better. R²: of the noise-free response, of the middle device. Error: standard deviation of a reading "
+    "around its prediction from the readings before. Laws that are clearly worse are compared on some devices only.</p>"
 )

@@ -17,8 +17,8 @@ from mho.report.scale import PREFIXES
 
 SHOWN, DRAWN = 3, 400
 """Devices shown one by one; devices drawn from the fit."""
-POINTS = 1200
-"""Points of a line at most."""
+POINTS, COLUMNS = 1200, 400
+"""Points of a line at most, and of a band."""
 PAIRS = 4
 FEW = 20
 """Readings from which a mean is shown."""
@@ -80,10 +80,10 @@ def population_figure(fit: Fit) -> Figure:
         "measured starts."
     )
     figure = Figure("population", "All devices, measured and drawn", text, "pulse", f"conductance ({name})")
-    keep = slice(None, None, max(1, rows // POINTS))
+    keep = slice(None, None, max(1, rows // COLUMNS))
     drawn = _drawn(fit, pattern, readings[:, 0])
     for values, label, colour in ((readings, "measured", BLUE), (drawn, "drawn from the fit", ORANGE)):
-        low, middle, high = (to(np.nanpercentile(values, q, axis=0))[keep] / size for q in (10, 50, 90))
+        low, middle, high = to(np.nanpercentile(values[:, keep], (10, 50, 90), axis=0)) / size
         figure.band(pulses[keep], low, high, colour)
         figure.line(pulses[keep], middle, label, colour)
     return figure

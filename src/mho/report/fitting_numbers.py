@@ -17,7 +17,16 @@ def law_rows(fit: Fit) -> tuple[list[str], Rows]:
     """Return head and rows of the laws, the best first; differences are per device."""
     size, name = unit(fit)
     half = (fit.prepared.window.high - fit.prepared.window.low) / 2
-    head = ["law", "BIC/device", "AIC/device", "R²", f"error ({name})", "error (% of window)", "parameters", "devices"]
+    head = [
+        "law",
+        "BIC/device",
+        "AIC/device",
+        "R²",
+        f"error ({name})",
+        "error (% of window)",
+        "parameters",
+        "compared on",
+    ]
     best = fit.ranking[0]
     rows = []
     for r in fit.ranking:

@@ -27,7 +27,7 @@ LOOSE = 0.5
 """Share of the prior's width that the error of a parameter has when the readings do not determine it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fit:
     """Measured devices as a law with spreads: `device` is what `mho train` takes.
 
@@ -82,7 +82,7 @@ def fit_devices(
     few = np.unique(np.linspace(0, len(prepared) - 1, SCREEN).round().astype(int))
     fits: dict[str, LawFit] = {}
     for k, (name, fitter) in enumerate(fitters.items()):
-        tell(f"law {name}", k, len(fitters) + CONTENDERS + 2)
+        tell(f"law {name}", k, len(fitters) + 3 * CONTENDERS + 2)
         try:
             fits[name] = fitter.fit(few, fitter.start())
         except MhoError as error:
@@ -94,7 +94,7 @@ def fit_devices(
         raise ConfigError(f"no law can be fitted to {measurements.path}. {reasons}")
     rows = in_full(fitters, fits, ranked(fitters, fits), tell)
     best = rows[0].name
-    tell(f"law {best}: spreads", len(fitters) + CONTENDERS, len(fitters) + CONTENDERS + 2)
+    tell(f"law {best}: spreads", len(fitters) + 3 * CONTENDERS, len(fitters) + 3 * CONTENDERS + 2)
     rows += [Ranked(name, failed=why) for name, why in failed.items()]
     return _finished(measurements, prepared, rows, fitters[best], fits[best])
 

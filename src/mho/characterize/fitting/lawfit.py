@@ -61,10 +61,10 @@ class LawFit:
         return self.minimum.covariance(self.width)
 
     def freedom(self) -> np.ndarray:
-        """Return how many parameters (n,) the readings determine: the trace of H (H + prior)^-1."""
+        """Return how many parameters of its own (n,) the readings of a device determine: trace of H (H + prior)^-1."""
         prior = self.width[:, None, :] ** -2.0 * np.eye(self.width.shape[1])
         shares = np.linalg.solve(self.minimum.curvature + prior, self.minimum.curvature)
-        loose = self.width > 10 * HELD
+        loose = (self.width > 10 * HELD) & ~np.append(self.parameters.shared, [False, False])
         return (np.einsum("npp->np", shares) * loose).sum(axis=1)
 
 

@@ -15,7 +15,7 @@ from mho.kernels.trace import START
 
 SCREEN = 48
 """Devices on which all laws are tried; those that are not clearly worse are fitted to all."""
-CONTENDERS, CLEARLY = 3, 10.0
+CONTENDERS, CLEARLY = 3, 4.0
 """Laws at most that are fitted to all devices, and by how much, per device, a law's BIC is clearly worse."""
 EQUAL = 0.5
 """Laws whose BIC differs by less than this per device describe the readings equally well; then the shortest wins."""
@@ -28,7 +28,7 @@ Progress = Callable[[str, int, int], None]
 class Ranked:
     """One law and how well it fits.
 
-    devices: to which it was fitted, some of all where it was clearly worse on them. r2: of the noise-free traces,
+    devices: on which it was compared, some of all where that was enough. r2: of the noise-free traces,
     median over devices. error: standard deviation of a reading around its prediction, weight units. loglik, and
     freedom, the number of parameters that the readings determine, of these devices; aic = 2 freedom - 2 loglik, and bic
     with log(readings of the device) in place of the first 2. failed: why it could not be fitted.
@@ -46,17 +46,15 @@ class Ranked:
     failed: str = ""
 
 
-def ranked(
-    fitters: Mapping[str, Fitter], fits: Mapping[str, LawFit], common: Mapping[str, int] | None = None
-) -> list[Ranked]:
+def ranked(fitters: Mapping[str, Fitter], fits: Mapping[str, LawFit]) -> list[Ranked]:
     """Return laws that were fitted to the same devices, ranked by BIC; the shortest of equally good ones first.
 
-    common: of laws whose plain numbers are held at values common to all devices, how many of these there are.
+    A plain number counts once, since all devices share it in the end.
     """
     rows = []
     for name, fit in fits.items():
         readings = np.array([_used(fitters[name].prepared, d).sum() for d in fit.devices])
-        shared = (common or {}).get(name, 0)
+        shared = int(fit.parameters.shared.sum())
         loss, free = float(fit.minimum.loss.sum()), fit.freedom()
         r2, error = goodness(fitters[name], fit)
         penalty = float((free * np.log(np.maximum(readings, 2))).sum()) + shared * float(np.log(max(readings.sum(), 2)))
@@ -80,21 +78,30 @@ def _used(prepared: Prepared, device: int) -> np.ndarray:
 
 
 def in_full(fitters: Mapping[str, Fitter], fits: dict[str, LawFit], rows: list[Ranked], tell: Progress) -> list[Ranked]:
-    """Return the ranking with the laws that are not clearly worse fitted to all devices, which `fits` then holds.
+    """Return the ranking of laws as they are used: with one value of each plain number for all devices.
 
-    These are ranked as they are used, with one value of each plain number for all devices.
+    rows: the ranking of single fits to some devices. It counts a plain number once, although each device has its own, so
+    its BIC is a lower bound: laws are tried in this order until the bound is clearly worse than the best. Those that
+    are not clearly worse then are fitted to all devices, which `fits` holds at the end, and are ranked anew.
     """
-    close = [r for r in rows if r.bic < rows[0].bic + CLEARLY * r.devices][:CONTENDERS]
-    held, common = {}, {}
-    for k, row in enumerate(close):
-        name, fitter = row.name, fitters[row.name]
-        count = len(fitter.prepared)
-        tell(f"law {name}, all {count} devices", len(fitters) + k, len(fitters) + CONTENDERS + 2)
-        if count > row.devices:
-            start = np.median(fits[name].minimum.at, axis=0)
+    held: dict[str, LawFit] = {}
+    found: list[Ranked] = []
+    for k, row in enumerate(rows):
+        if found and (row.bic > found[0].bic + CLEARLY * row.devices or len(held) == 2 * CONTENDERS):
+            break
+        tell(f"law {row.name}, common numbers", len(fitters) + k, len(fitters) + 3 * CONTENDERS + 2)
+        held[row.name] = shared_by_all(fitters[row.name], fits[row.name], np.ones(row.devices, bool))[2]
+        found = ranked(fitters, held)
+    close = [r for r in found if r.bic < found[0].bic + CLEARLY * r.devices][:CONTENDERS]
+    count, done = len(fitters[close[0].name].prepared), len(fitters) + 2 * CONTENDERS
+    if count > close[0].devices:
+        for row in close:
+            tell(f"law {row.name}, all {count} devices", done, done + CONTENDERS + 2)
+            start = np.median(fits[row.name].minimum.at, axis=0)
             start[-1] = 0.0
-            fits[name] = fitter.fit(np.arange(count), start)
-        shared, _, held[name] = shared_by_all(fitter, fits[name], np.ones(count, bool))
-        common[name] = len(shared)
-    best = ranked(fitters, held, common)
-    return best + [r for r in rows if r.name not in held]
+            fits[row.name] = fitters[row.name].fit(np.arange(count), start)
+        if len(close) > 1:
+            every = np.ones(count, bool)
+            new = ranked(fitters, {r.name: shared_by_all(fitters[r.name], fits[r.name], every)[2] for r in close})
+            found = new + [r for r in found if r not in close]
+    return found + [r for r in rows if r.name not in held]

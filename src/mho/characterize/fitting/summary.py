@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ MOST = 200
 """Devices at most whose symmetry points and states are looked at."""
 
 
+@lru_cache(maxsize=4)
 def single_devices(fit: Fit) -> dict[str, np.ndarray]:
     """Return symmetry point, asymmetry and number of states of MOST fitted devices at most, NaN where there is none."""
     chosen = np.unique(np.linspace(0, len(fit.fit.devices) - 1, MOST).round().astype(int))
