@@ -148,7 +148,8 @@ def say(found: Fit) -> None:
 
     console = Console()
     for title, head, rows in tables:
-        shown = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), title=title, title_justify="left")
+        console.print(title, style="bold", highlight=False)
+        shown = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
         for n, heading in enumerate(head):
             shown.add_column(heading, justify="right" if n else "left", no_wrap=n == 0)
         for row in rows:

@@ -32,15 +32,14 @@ class Minimum:
     def better(self, other: Minimum, value: Callable[[Minimum], np.ndarray]) -> Minimum:
         """Return, device by device, the one with the lower value."""
         first = value(self) <= value(other)
-        pick = [
-            np.where(first.reshape(-1, *(1,) * (a.ndim - 1)), a, b)
-            for a, b in zip(
-                (self.at, self.loss, self.gradient, self.curvature),
-                (other.at, other.loss, other.gradient, other.curvature),
-                strict=True,
-            )
-        ]
-        return Minimum(*pick, self.passes + other.passes)
+
+        def pick(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+            return np.where(first.reshape(-1, *(1,) * (one.ndim - 1)), one, two)
+
+        return Minimum(
+            pick(self.at, other.at), pick(self.loss, other.loss), pick(self.gradient, other.gradient),
+            pick(self.curvature, other.curvature), self.passes + other.passes,
+        )  # fmt: skip
 
     def covariance(self, width: np.ndarray) -> np.ndarray:
         """Return the covariance (n, p, p) of the coordinates with a prior of widths (n, p)."""

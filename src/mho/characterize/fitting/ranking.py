@@ -80,8 +80,8 @@ def _used(prepared: Prepared, device: int) -> np.ndarray:
 def in_full(fitters: Mapping[str, Fitter], fits: dict[str, LawFit], rows: list[Ranked], tell: Progress) -> list[Ranked]:
     """Return the ranking of laws as they are used: with one value of each plain number for all devices.
 
-    rows: the ranking of single fits to some devices. It counts a plain number once, although each device has its own, so
-    its BIC is a lower bound: laws are tried in this order until the bound is clearly worse than the best. Those that
+    rows: the ranking of single fits to some devices. It counts a plain number once, although each device has its own,
+    so its BIC is a lower bound: laws are tried in this order until the bound is clearly worse than the best. Those that
     are not clearly worse then are fitted to all devices, which `fits` holds at the end, and are ranked anew.
     """
     held: dict[str, LawFit] = {}
