@@ -228,3 +228,17 @@ def test_devices_that_cannot_be_fitted_are_told_with_reasons() -> None:
         fit_devices(noise)
     with pytest.raises(ConfigError, match="takes a measured table instead of parameters"):
         fit_devices(measured(TRUE, 2, cycles=1), "tabular-step")
+
+
+def test_one_device_has_no_spread() -> None:
+    found = fit_devices(measured(TRUE, 1), "soft-bounds", window=WINDOW)
+    assert not any(getattr(found.device, name).varies for name in found.spreads.names)
+    assert any(note.startswith("few devices") for note in found.notes)
+
+
+def test_alternating_pulses_are_a_response() -> None:
+    data = measure(TRUE, ramps(1, 1, 100), devices=5, read_noise=READ, seed=3).measurements()
+    found = fit_devices(data, "soft-bounds", window=WINDOW)
+    assert not found.left_out
+    assert any(note.startswith("not determined") for note in found.notes)  # nothing is seen of the bounds
+    assert 0.015 < found.device.granularity()[0] < 0.06

@@ -23,6 +23,7 @@ from mho.units import Window
 FAR_OFF, LOST = 5.0, 0.2
 """A reading this many standard deviations off is an outlier; a device with this share of them is not described."""
 DRIFT_ERRORS = 4.0
+FEW = 5
 LOOSE = 0.5
 """Share of the prior's width that the error of a parameter has when the readings do not determine it."""
 
@@ -146,6 +147,8 @@ def _finished(measurements: Measurements, prepared: Prepared, rows: list[Ranked]
         *_outlier_note(prepared, final, outliers),
         *_loose_note(final),
     ]
+    if len(final.devices) < FEW:
+        notes.append(f"few devices: spreads and correlations of {len(final.devices)} devices are hardly known")
     return Fit(
         measurements,
         prepared,

@@ -64,7 +64,8 @@ class _One:
         turn = np.flatnonzero(kinds[1:] != kinds[:-1]) + 1
         ends = np.append(turn, len(kinds)) - 1
         before = np.concatenate([[0], turn]) - 1
-        smooth = _median3(values)
+        long = len(kinds) > 3 * max(len(turn), 1)  # in short stretches the turning points are all there is
+        smooth = _median3(values) if long else values
         good = (kinds[ends] != START) & (before >= 0)
         ends, before = ends[good], before[good]
         direction = np.where(kinds[ends] == UP, 1.0, -1.0)

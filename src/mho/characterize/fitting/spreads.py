@@ -16,6 +16,8 @@ from mho.units import Window
 
 LOG_NORMAL_BY = 2.0
 """A spread is log-normal where that raises the log-likelihood by this much; else it is normal."""
+NONE = 1e-3
+"""A spread below this share of the mean is none."""
 CENTRED = 2.0
 """A mean this close to 0, in its errors, is 0 where its sign is free: draws around 0 are not folded to one side."""
 
@@ -143,6 +145,7 @@ def _fields(
     fields: dict[str, Spread] = {}
     for k, name in enumerate(names):
         mean, std = float(found.mean[k]), float(found.std[k])
+        std = std if std > NONE * (1.0 if log_normal[k] else max(abs(mean), 1e-6)) else 0.0
         if name in ratios:
             beta = min(max(mean, -0.99), 0.99)
             ratio, slope = (1 + beta) / (1 - beta), (1 - beta) ** 2 / 2
