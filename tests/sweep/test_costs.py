@@ -7,8 +7,8 @@ import pytest
 
 from mho.config import preset
 from mho.sweep.arms import CONFIGURED, NONE, Arm
-from mho.sweep.carry import Ended
 from mho.sweep.costs import LEVEL, costs
+from mho.train.unattended import Ended
 
 CONFIG = preset("ideal")
 NAMES = [f"p{k}" for k in range(10)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +10,9 @@ from typing import Any
 
 from mho.config import RunConfig, load
 from mho.data import Dataset
-from mho.errors import CheckpointError, ConfigError, NotFiniteError
-from mho.folders import write_text
+from mho.errors import ConfigError
 from mho.studies.base import Case
-
-DIVERGED = "diverged.json"
+from mho.train.unattended import ended, epochs_of, run_to_the_end
 
 
 @dataclass(frozen=True)
@@ -79,20 +76,9 @@ def carry_out(case: Case, config: RunConfig, folder: Path, data: Dataset, progre
     Raises ConfigError when the directory holds a run with other settings.
     """
     found = read(case, config, folder)
-    if found is not None:
-        return found
-    from mho.train import train
-
-    begun = (folder / "config.toml").is_file()
-    places: dict[str, Any] = {"resume": folder} if begun else {"out": folder}
-    try:
-        train(config, data=data, progress=progress, **places)
-    except NotFiniteError as error:
-        write_text(
-            folder / DIVERGED,
-            json.dumps({"why": str(error), "test_accuracy": _diverged(folder, config, data)}),
-        )
-    found = read(case, config, folder)
+    if found is None:
+        run_to_the_end(config, folder, data, progress)
+        found = read(case, config, folder)
     assert found is not None
     return found
 
@@ -111,34 +97,7 @@ def read(case: Case, config: RunConfig, folder: Path) -> Outcome | None:
             f"{folder} holds this case with other settings, and a study does not write over results; give "
             "another --out, or the mode, seed and settings that it was begun with"
         )
-    lines = _lines(folder / "metrics.jsonl")
-    if (folder / DIVERGED).is_file():
-        end = _json(folder / DIVERGED)
-        return Outcome(case, config, end["test_accuracy"], lines, end["why"], folder)
-    if saved.epochs < config.epochs or not (folder / "summary.json").is_file():
+    end = ended(folder)
+    if end is None or (saved.epochs < config.epochs and not end.why):
         return None
-    return Outcome(case, config, _json(folder / "summary.json")["test_accuracy"], lines, folder=folder)
-
-
-def _diverged(folder: Path, config: RunConfig, data: Dataset) -> list[float]:
-    """Return the accuracy of a run that diverged: of its last complete epoch, else of a network of NaNs.
-
-    The largest of ten NaNs is the first, so that network answers class 0 for every image.
-    """
-    lines = _lines(folder / "metrics.jsonl")
-    if lines:
-        return list(lines[-1]["test_accuracy"])
-    return [100.0 * float((data.test_labels == 0).mean())] * config.n_chips
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path} is damaged ({error}); delete its folder to run this case again") from error
+    return Outcome(case, config, end.accuracy, epochs_of(folder), end.why, folder)

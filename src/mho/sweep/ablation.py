@@ -17,10 +17,11 @@ from mho.data import load as load_data
 from mho.errors import CheckpointError, ConfigError
 from mho.folders import write_text
 from mho.sweep.arms import Arm, Batch, arms, batches
-from mho.sweep.carry import Ended, carry_out
+from mho.sweep.carry import carry_out
 from mho.sweep.costs import Row, costs
 from mho.sweep.found import find, refuse_lists
 from mho.sweep.property import Found
+from mho.train.unattended import Ended
 
 DIGITAL = "digital"
 OPTIONS = "options.json"

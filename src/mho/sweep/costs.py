@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median, variance
 
 from mho.sweep.arms import Arm
-from mho.sweep.carry import Ended
+from mho.train.unattended import Ended
 
 LEVEL = 0.05
 """Chance that any cost of an ablation without effects is called significant."""

@@ -7,8 +7,8 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from mho.sweep.arms import CONFIGURED, NONE
-from mho.sweep.carry import Ended
 from mho.sweep.costs import LEVEL, Cost, Row
+from mho.train.unattended import Ended
 
 if TYPE_CHECKING:
     from mho.sweep.ablation import Ablation
