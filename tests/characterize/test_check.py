@@ -10,11 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 import mho
-from devices.faulty import FAULTS, Good
+from devices.faulty import FAULTS, CellsGiveText, Good
 from mho.characterize import agreement
 from mho.characterize.hazards import hazards
 from mho.cli.app import app
 from mho.devices import SoftBounds, Spread, where
+from mho.errors import LawError
+from mho.tiles.tile import Tile
 
 
 @pytest.mark.parametrize(("kind", "words"), FAULTS, ids=lambda v: getattr(v, "__name__", ""))
@@ -24,6 +26,11 @@ def test_a_faulty_device_is_told_what_is_wrong(kind, words):
     for word in words:
         assert any(word in problem for problem in found.problems), str(found)
     assert "WRONG" in str(found)
+
+
+def test_a_tile_says_which_argument_is_no_number():
+    with pytest.raises(LawError, match=r"cells\(\) gives 'dw' the value 'small', which is no array of numbers"):
+        Tile(CellsGiveText(), (2, 3), name="t")
 
 
 def test_a_good_device_is_told_so():

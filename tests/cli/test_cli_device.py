@@ -141,6 +141,8 @@ def test_several_classes_in_a_file_are_named(here: Path, capsys: pytest.CaptureF
         ("runs", r"runs is a directory; for the device of its run give"),
         ("fails.py", r"Fails.pulse raised NameError"),
         ("", r"'' is no device"),
+        ("zzzz", r"tabular-step\. A device is a published device"),
+        ("empty.toml", r"empty.toml states no law, but nothing; a device file begins with law = "),
     ],
 )
 def test_what_is_no_device(name: str, reason: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,6 +150,7 @@ def test_what_is_no_device(name: str, reason: str, here: Path, capsys: pytest.Ca
     (here / "raises.py").write_text("raise RuntimeError('no luck')\n")
     (here / "broken.toml").write_text("law = \n")
     (here / "unknown.toml").write_text('law = "soft-bonds"\n')
+    (here / "empty.toml").touch()
     (here / "runs").mkdir()
     (here / "runs" / "config.toml").touch()
     (here / "fails.py").write_text(OWN.format(name="Fails", top="nothing_known"))
@@ -162,6 +165,7 @@ def test_what_is_no_device(name: str, reason: str, here: Path, capsys: pytest.Ca
         (["--set", "dw_min"], r"expected path.to.field=value"),
         (["--pulses", "0"], r"at least 1 pulse"),
         (["--devices", "-3"], r"at least one device"),
+        (["--devices", "0"], r"at least one device"),
         (["--out", "file"], r"nothing can be written to file: a file is in the way; give another directory"),
         (["--out", "file/below"], r"nothing can be written to file.below: a file is in the way"),
     ],

@@ -66,6 +66,16 @@ def test_all_that_is_wrong_is_reported_at_once() -> None:
     assert "chips is 1" in found["lr"]
 
 
+def test_tables_over_chips_are_counted_and_named() -> None:
+    rows = "device.nodes_up=[[1,1,1,1,1],[2,1,1,1,1]]"
+    with pytest.raises(SettingsError, match=r"analog\.device\.nodes_up: lists 2 values for chips, but chips is 3"):
+        override(RunConfig(chips=3), ["device=piecewise-step", rows])
+    assert len(override(RunConfig(chips=2), ["device=piecewise-step", rows]).analog.device.nodes_up) == 2
+    override(RunConfig(chips=3), ["device=piecewise-step", "device.nodes_up=[1,1,1,1,2]"])
+    with pytest.raises(SettingsError, match=r"expected a list of finite numbers \(a table\), or a list of such lists"):
+        override(RunConfig(), ["device=piecewise-step", "device.nodes_up=[1,nan,2,3,4]"])
+
+
 settings = st.text() | st.builds("{}={}".format, st.sampled_from(["bl", "device", "layers", "lr"]), st.text())
 
 

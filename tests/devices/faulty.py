@@ -203,6 +203,35 @@ class CellsRaise(Good):
         return {"dw": 1 / 0}
 
 
+@tells("cells() gives 'dw' the value 'small'", "made by draw()")
+class CellsGiveText(Good):
+    def cells(self, draw):
+        return super().cells(draw) | {"dw": "small"}
+
+
+@tells("cells() gave other values for 'dw' when it was called again")
+class CellsDrawThemselves(Good):
+    def cells(self, draw):
+        return super().cells(draw) | {"dw": draw(self.dw_min) * (1.0 + np.random.random())}  # noqa: NPY002
+
+
+@tells("HasNoLaw has no law", "@law def pulse(w, up, xi, ...)")
+class HasNoLaw(Device):
+    dw_min: Spread = Spread(0.01)
+
+    def cells(self, draw):
+        return {"dw": draw(self.dw_min)}
+
+
+@tells("the further state 'count' starts at 'none'")
+class StartsAtText(Good):
+    state: ClassVar[Mapping[str, float]] = {"count": "none"}
+
+    @law
+    def pulse(w, up, xi, count, dw, top, bottom):
+        return minimum(maximum(w + where(up, dw, -dw), bottom), top), count + 1.0
+
+
 @tells("returned None", "dict")
 class CellsReturnNothing(Good):
     def cells(self, draw):

@@ -144,6 +144,8 @@ def test_references_are_saved_with_the_model():
 def test_what_cannot_be_shifted_is_refused_and_left_as_it_is():
     with pytest.raises(ConfigError, match="Sequential without analog layers"):
         mho.zero_shift(network())
+    with pytest.raises(ConfigError, match="NoneType without analog layers"):
+        mho.zero_shift(None)
     ideal = mho.convert_to_analog(network(), mho.preset("ideal"))
     with pytest.raises(ConfigError, match=r"layer '0' has update\.trains"):
         mho.zero_shift(ideal, method="exact")

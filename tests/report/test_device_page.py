@@ -11,7 +11,20 @@ import pytest
 
 import mho
 from mho.characterize import characterize
-from mho.devices import ConstantStep, Device, Faults, Leak, SoftBounds, Spread, catalogue, law, maximum, minimum, where
+from mho.devices import (
+    ConstantStep,
+    Device,
+    Faults,
+    Leak,
+    PiecewiseStep,
+    SoftBounds,
+    Spread,
+    catalogue,
+    law,
+    maximum,
+    minimum,
+    where,
+)
 from mho.errors import ConfigError, LawError
 from mho.report import show_device
 from mho.report.figure import Figure
@@ -135,6 +148,13 @@ def test_chips_that_differ_have_curves_of_their_own(tmp_path: Path) -> None:
     words = words_of(tmp_path / "a.html")
     assert "chip 0 chip 1" in words
     assert "step at w = 0 0.01 0.04" in words
+
+
+def test_tables_over_chips_have_curves_of_their_own(tmp_path: Path) -> None:
+    device = PiecewiseStep(nodes_up=[[1, 1, 1, 1, 1], [2, 2, 2, 2, 2]], dw_min=0.01)
+    found = figures(show_device(device, pulses=20).save(tmp_path / "a.html")[0])
+    one, two = (trace(found["steps-0"], f"chip {k}")["y"][0] for k in (0, 1))
+    assert two == pytest.approx(2 * one)
 
 
 def test_few_far_devices_do_not_hide_the_others() -> None:

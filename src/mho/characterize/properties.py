@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,7 @@ from mho.characterize.subject import Subject, chips_of
 from mho.config.analog import AnalogConfig
 from mho.config.laws import name_of
 from mho.config.toml import dump, loads
-from mho.devices.base import Device, MeanDraw, law_arguments
+from mho.devices.base import Device, MeanDraw, law_arguments, taken
 from mho.devices.spread import Spread
 from mho.errors import ConfigError, LawError, MhoError, nearest
 from mho.kernels.translate import law_source, parse_law
@@ -40,6 +41,9 @@ class LeftOut(Exception):
 
 def is_lawful(device: Device) -> Problems:
     """The law can become a kernel: no branches, no random numbers of its own, nothing that kernels lack."""
+    if device.pulse is Device.pulse:
+        yield f"{type(device).__name__} has no law; give it one: @law def pulse(w, up, xi, ...)"
+        return
     try:
         law_source(device.pulse, "law")
         law_arguments(type(device))
@@ -59,6 +63,11 @@ def has_arguments(device: Device) -> Problems:
         if name not in given:
             found = ", ".join(given) or "nothing"
             yield f"the law takes {name!r}, but cells() returned {found}; {nearest(name, given)}"
+    again = device.cells(_Noting(chips_of(device)))
+    for name in (n for n in names if n in given):
+        first, second = (taken(of[name], chips_of(device), name) for of in (given, again))
+        if not np.array_equal(first, second, equal_nan=True):
+            yield f"cells() gave other values for {name!r} when it was called again; all randomness is that of draw()"
     used = {n.id for n in ast.walk(parse_law(device.pulse)[0]) if isinstance(n, ast.Name)}
     for name in (n for n in names if n not in used):
         yield f"the law takes {name!r} but never uses it: what cells() gives for it changes nothing"
@@ -71,6 +80,9 @@ def returns_states(device: Device) -> Problems:
     """The law returns the new state, and then its further states."""
     value: Any = parse_law(device.pulse)[0].body[-1]
     found = len(value.value.elts) if isinstance(value.value, ast.Tuple) else 1
+    for name, start in device.state.items():
+        if not isinstance(start, (int, float)) or not math.isfinite(start):
+            yield f"the further state {name!r} starts at {start!r}; state = {{{name!r}: 0.0}} gives it a number"
     names = ["w", *device.state]
     if found != len(names):
         yield (

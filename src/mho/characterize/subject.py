@@ -109,7 +109,5 @@ class Subject:
 
 
 def chips_of(device: Device) -> int:
-    """Return how many chips a device's lists are for."""
-    lengths = [length for _, length in lists_over_chips(device, "")]
-    tables = [len(getattr(device, n)) for n in device._tables() if isinstance(getattr(device, n)[0], tuple)]
-    return max([1, *lengths, *tables])
+    """Return how many chips the lists of a device are for, 1 where it has none."""
+    return max((length for _, length in lists_over_chips(device, "")), default=1)

@@ -113,13 +113,16 @@ class AnalogConfig:
 
 
 def lists_over_chips(value: Any, path: str) -> Iterator[tuple[str, int]]:
-    """Yield the path and length of every list over chips below an object with settings."""
+    """Yield the path and length of every list over chips below an object with settings, and of every list of tables."""
     tables = value._tables() if isinstance(value, Device) else ()
     for name, hint in hints(type(value)).items():
         held = getattr(value, name)
         if settings_type(hint) is not None and held is not None:
             yield from lists_over_chips(held, join(path, name))
-        elif isinstance(held, tuple) and name not in tables and is_per_chip(hint):
+        elif name in tables:
+            if isinstance(held[0], tuple):
+                yield join(path, name), len(held)
+        elif isinstance(held, tuple) and is_per_chip(hint):
             yield join(path, name), len(held)
 
 

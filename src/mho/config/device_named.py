@@ -38,7 +38,8 @@ def device_named(name: str) -> Device:
         if row.name == name:
             used = next((n for n, d in published.items() if d == row.config.device), type(row.config.device).__name__)
             raise ConfigError(f"{name!r} is a preset, not a device; its device is {used}")
-    raise ConfigError(f"{name!r} is no device; {nearest(name, [*published, *laws()])} A device is {WAYS}")
+    near = nearest(name, [*published, *laws()])
+    raise ConfigError(f"{name!r} is no device; {near}{'' if near.endswith('?') else '.'} A device is {WAYS}")
 
 
 def _made(kind: type[Device], name: str) -> Device:
@@ -74,7 +75,7 @@ def _from_toml(path: Path) -> Device:
         raise ConfigError(f"the device {path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    if "law" not in tables:
+    if tables and "law" not in tables:
         return load(path).analog.device
     from mho.config.device_file import load_device
 

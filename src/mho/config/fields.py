@@ -13,6 +13,7 @@ import numpy as np
 
 from mho.devices import Device, Spread
 from mho.devices.spread import PerChip
+from mho.devices.table import Nodes
 from mho.errors import nearest
 
 
@@ -125,6 +126,8 @@ LISTS = {float: "a list of numbers, one per chip", int: "a list of whole numbers
 
 def describe(hint: Any) -> str:
     """Return in words what a setting of this type takes."""
+    if hint == Nodes:
+        return "a list of finite numbers (a table), or a list of such lists, one per chip"
     members = alternatives(hint)
     if len(members) > 1:
         return " or ".join(describe(m) for m in members)

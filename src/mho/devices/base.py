@@ -219,10 +219,21 @@ def law_arguments(device: type[Device]) -> tuple[str, ...]:
 
 
 def taken(value: Any, chips: int, name: str) -> np.ndarray:
-    """Return what `cells` gives for an argument as the law takes it: an array over devices, or (chips, nodes)."""
+    """Return what `cells` gives for an argument as the law takes it: an array over devices, or (chips, nodes).
+
+    Raises LawError for what is no array of numbers.
+    """
     if isinstance(value, Table):
         return value.over_chips(chips, name)
-    return over_chips(value, chips, name) if isinstance(value, tuple) else np.asarray(value, np.float32)
+    if isinstance(value, tuple):
+        return over_chips(value, chips, name)
+    try:
+        return np.asarray(value, np.float32)
+    except (TypeError, ValueError) as error:
+        raise LawError(
+            f"cells() gives {name!r} the value {value!r}, which is no array of numbers ({error}); return an array made "
+            "by draw(), a number or one number per chip"
+        ) from error
 
 
 class MeanDraw:

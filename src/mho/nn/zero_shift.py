@@ -118,7 +118,7 @@ def make_room(model: nn.Module, settings: ZeroShift) -> None:
 
 def shiftable(model: nn.Module, settings: ZeroShift) -> list[AnalogLayer]:
     """Return the analog layers of a model; raise ConfigError when one cannot be shifted as asked, or there is none."""
-    layers = [layer for layer in model.modules() if isinstance(layer, AnalogLayer)]
+    layers = [m for m in model.modules() if isinstance(m, AnalogLayer)] if isinstance(model, nn.Module) else []
     if not layers:
         raise ConfigError(
             f"zero_shift was asked for on a {type(model).__name__} without analog layers: there are no devices to "

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mho.characterize import Characteristics, characterize
+from mho.characterize.subject import chips_of
 from mho.config.describe import beside_the_law, docstring, first_line, published_as
 from mho.config.device_file import dump_device
 from mho.config.device_named import device_named
@@ -22,7 +23,6 @@ from mho.folders import replacing, write_text
 from mho.report import scale, static
 from mho.report.device_figures import parameter_figures, response_figure, steps_figure, symmetry_words
 from mho.report.device_numbers import MEANINGS, cells, heads
-from mho.report.devices import values_over_chips
 from mho.report.figure import Figure
 from mho.report.page import Section, page
 from mho.report.tables import table
@@ -146,8 +146,8 @@ def show_device(
     """
     title = name or (device if isinstance(device, str) else "")
     one = device_named(device) if isinstance(device, str) else device() if isinstance(device, type) else device
-    chips = values_over_chips(one)
-    count = devices or (DEVICES if chips == 1 else FEW)
+    chips = chips_of(one)
+    count = (DEVICES if chips == 1 else FEW) if devices is None else devices
     try:
         with np.errstate(all="ignore"):  # what is not finite is an error with words
             found = characterize(one, pulses, count, seed, chips=tuple(range(chips)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mho.characterize import characterize
+from mho.characterize.subject import chips_of
 from mho.config import AnalogConfig
-from mho.config.analog import lists_over_chips
 from mho.devices import Device
 from mho.report.device_figures import response_figure, steps_figure
 from mho.report.figure import Figure
@@ -33,11 +33,6 @@ def devices_used(config: AnalogConfig, layers: list[str]) -> list[Used]:
 
 def device_figures(used: Used, number: int, seed: int, chips: tuple[int, ...]) -> list[Figure]:
     """Return response and steps of one device: of all chips where its parameters differ, else of one."""
-    ids = chips if values_over_chips(used.device) > 1 else chips[:1]
+    ids = chips if chips_of(used.device) > 1 else chips[:1]
     found = characterize(used.device, devices=200 if len(ids) == 1 else 64, seed=seed, chips=ids)
     return [response_figure(found, number), steps_figure(found, number)]
-
-
-def values_over_chips(device: Device) -> int:
-    """Return how many chips the lists of a device are for, 1 where it has none."""
-    return max((length for _, length in lists_over_chips(device, "")), default=1)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mho.devices.base import Device, law_arguments, over_chips
+from mho.devices.base import Device, law_arguments, over_chips, taken
 from mho.devices.spread import numbers
 from mho.devices.table import Table
 from mho.errors import CheckpointError, ConfigError, NotFiniteError, ShapeError
@@ -336,11 +336,9 @@ def _stored(values: Any, full: tuple[int, ...], name: str) -> Tensor:
 
     All others (chips, devices, rows, columns).
     """
+    array = taken(values, full[0], name)
     if isinstance(values, Table):
-        return torch.from_numpy(values.over_chips(full[0], name).copy())
-    if isinstance(values, tuple):
-        values = over_chips(values, full[0], name)
-    array = np.asarray(values, np.float32)
+        return torch.from_numpy(array.copy())
     array = array.reshape((1,) * (4 - array.ndim) + array.shape)
     if array.shape[0] not in (1, full[0]) or any(
         a not in (1, b) for a, b in zip(array.shape[1:], full[1:], strict=True)
