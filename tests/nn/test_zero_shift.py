@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import mho
-from mho.devices import SoftBounds, Spread
+from mho.devices import ConstantStep, SoftBounds, Spread
 from mho.errors import ConfigError
 from mho.optim import AnalogSGD
 from nn.networks import quiet
@@ -130,6 +130,13 @@ def test_a_report_prints_and_is_plain_values():
     assert len(text.splitlines()) == 1 + 3 * 3
     assert json.loads(json.dumps(report.as_dict(), allow_nan=False))["0"]["method"] == ["exact", "none", "pulses"]
     assert [layer.name for layer in report.layers] == ["0", "3", "5"]
+
+
+def test_without_symmetry_points_nothing_is_compared():
+    report = mho.zero_shift(model(device=ConstantStep(up_down=Spread(3.0))), pulses=100)
+    assert report.layers[0].missing == (100, 100)
+    row = str(report).splitlines()[1].split()
+    assert row[:9] == ["0", "pulses", "2", "100", "-", "-", "-", "-", "100.000"]
 
 
 def test_references_are_saved_with_the_model():

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mho.config import RunConfig, dump, loads, override
+from mho.devices import ConstantStep, Spread
 from mho.errors import ConfigError, MhoError
 from mho.report.rundir import read_run
 from mho.report.shifted import shifted as shifted_words
@@ -34,6 +35,14 @@ def test_a_run_shifts_its_devices_before_the_first_epoch(tmp_path: Path) -> None
     assert "given references at their symmetry points" in said
     assert said.count("(1 of 2 chips)") == 3
     assert "zero_shift" not in train(small(epochs=0), progress=False).summary
+
+
+def test_a_report_does_not_compare_with_points_that_do_not_exist(tmp_path: Path) -> None:
+    device = ConstantStep(up_down=Spread(3.0))
+    train(shifted(epochs=0).with_({"analog.device": device}), out=tmp_path / "run", progress=False)
+    said = shifted_words(read_run(tmp_path / "run"))
+    assert said.count("no device has a symmetry point, ") == 3
+    assert "±" not in said.partition("written back:")[2]
 
 
 def test_a_resumed_run_equals_one_that_never_stopped(tmp_path: Path) -> None:

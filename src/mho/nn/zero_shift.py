@@ -30,6 +30,8 @@ COLUMNS = (
     ("range above", "high", "{:+.3f}"),
 )
 """Heads, fields and formats of the table of a report."""
+OF_POINTS = ("residual", "spread", "residual_steps", "spread_steps")
+"""Fields that compare with symmetry points: they say nothing where no device has one."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,10 @@ class LayerShift:
 
     method: as set. pulses: mean per device, calibration and writing. residual, spread: mean and standard deviation over
     devices of reference - exact symmetry point, in weight units of one device; residual_steps, spread_steps: the same
-    in mean steps at w = 0. missing: percent of the devices without a symmetry point inside their range. clipped:
-    percent of the devices whose weight, written back, was clipped; unreached: percent that writing by pulses left off
-    their target. low, high: mean range left below and above the reference (None for a law without bounds).
+    in mean steps at w = 0; all four are 0 where no device has a symmetry point. missing: percent of the devices
+    without a symmetry point inside their range. clipped: percent of the devices whose weight, written back, was
+    clipped; unreached: percent that writing by pulses left off their target. low, high: mean range left below and
+    above the reference (None for a law without bounds).
     """
 
     name: str
@@ -77,9 +80,10 @@ class ShiftReport:
             for method in dict.fromkeys(layer.method):
                 chips = [k for k, m in enumerate(layer.method) if m == method]
                 row = [layer.name, method, str(len(chips))]
+                pointless = all(layer.missing[k] == 100 for k in chips)
                 for _, field, text in COLUMNS:
                     values = getattr(layer, field)
-                    nothing = values is None or method == "none"
+                    nothing = values is None or method == "none" or (pointless and field in OF_POINTS)
                     row.append("-" if nothing else text.format(fmean(values[k] for k in chips)))
                 yield row
 

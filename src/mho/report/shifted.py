@@ -31,4 +31,7 @@ def _layer(name: str, told: dict[str, object]) -> str:
     if not chips:
         return ""
     residual, spread, clipped = (fmean(column[k] for k in chips) for column in columns)
-    return f"{escape(name)} {residual:+.5f} ± {spread:.5f}, {clipped:.2f} % ({len(chips)} of {len(methods)} chips)"
+    missing = numbers_in(told.get("missing"))
+    pointless = len(missing) == len(methods) and all(missing[k] == 100 for k in chips)
+    moved = "no device has a symmetry point" if pointless else f"{residual:+.5f} ± {spread:.5f}"
+    return f"{escape(name)} {moved}, {clipped:.2f} % ({len(chips)} of {len(methods)} chips)"
