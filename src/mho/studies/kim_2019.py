@@ -87,5 +87,5 @@ STUDY = Study(
         "full": {"epochs": 6, "batch_size": 10, "lr": 0.01, "chips": 3},
     },
     yardstick="no zero-shifting, ratio 1",
-    weights="fc1",
+    weights="fc3",
 )  # fmt: skip
