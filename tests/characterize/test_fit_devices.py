@@ -227,7 +227,7 @@ def test_devices_that_cannot_be_fitted_are_told_with_reasons() -> None:
     with pytest.raises(DataError, match=r"no device can be fitted. x: does not respond: .*; y: has 5 readings"):
         fit_devices(noise)
     with pytest.raises(ConfigError, match="takes a measured table instead of parameters"):
-        fit_devices(measured(TRUE, 2, cycles=1), "tabular-step")
+        fit_devices(measured(TRUE, 2, cycles=1), "piecewise-step")
 
 
 def test_one_device_has_no_spread() -> None:

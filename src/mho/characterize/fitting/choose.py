@@ -8,14 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from mho.characterize.fitting.freerun import free_run
-from mho.characterize.fitting.lawfit import Fitter, LawFit
+from mho.characterize.fitting.lawfit import Fitter, LawFit, guesses
+from mho.characterize.fitting.mapped import FIXED, MappedStep, as_tables, at_unit_scale, mapped
 from mho.characterize.fitting.ranking import CONTENDERS, SCREEN, Progress, Ranked, in_full, ranked
 from mho.characterize.fitting.read import Measurements
 from mho.characterize.fitting.records import Prepared, listed, prepare
-from mho.characterize.fitting.shared import shared_by_all
+from mho.characterize.fitting.shared import Shared, shared_by_all
 from mho.characterize.fitting.spreads import Spreads, spreads
 from mho.config.laws import laws
 from mho.devices.base import Device
+from mho.devices.spread import numbers
+from mho.devices.tabular import TabularStep
 from mho.errors import ConfigError, DataError, MhoError
 from mho.kernels.trace import START
 from mho.units import Window
@@ -44,7 +47,7 @@ class Fit:
     ranking: tuple[Ranked, ...]
     fit: LawFit
     spreads: Spreads
-    shared: dict[str, tuple[float, float, float]]
+    shared: Shared
     predicted: np.ndarray
     outliers: np.ndarray
     trace: np.ndarray
@@ -54,7 +57,8 @@ class Fit:
     @property
     def device(self) -> Device:
         """Return the fitted device."""
-        return self.spreads.device
+        device = self.spreads.device
+        return as_tables(device) if isinstance(device, MappedStep) else device
 
     @property
     def read_noise(self) -> float:
@@ -117,8 +121,12 @@ def _fitters(devices: Mapping[str, Device], prepared: Prepared, seed: int) -> tu
     """Return the laws that may be fitted, and why others cannot."""
     found, failed = {}, {}
     for name, device in devices.items():
+        if isinstance(device, TabularStep) and len(devices) == 1:
+            for one, way in mapped(device, guesses(prepared)["dw_min"]).items():
+                found[one] = Fitter(one, way, prepared, seed=seed, fixed=FIXED)
+            continue
         if device._tables():
-            failed[name] = "takes a measured table instead of parameters"
+            failed[name] = "takes a measured table instead of parameters; a map is fitted by --law tabular-step only"
             continue
         try:
             found[name] = Fitter(name, device, prepared, seed=seed)
@@ -135,8 +143,10 @@ def _finished(measurements: Measurements, prepared: Prepared, rows: list[Ranked]
     if not described.any():
         raise DataError(f"{measurements.path}: the law {fit.name} describes no device: {next(iter(reasons.values()))}")
     shared, held, final = shared_by_all(fitter, fit, described)
-    template = fitter.parameters.device
-    found = spreads(final, template, prepared.window, {name: value for name, (value, _, _) in shared.items()})
+    found = _population(held, final, shared)
+    if isinstance(found.device, MappedStep):
+        held, final, shared = at_unit_scale(held, final, shared, float(numbers(found.device.scale.mean)[0]))
+        found = _population(held, final, shared)
     trail = held.trail(final)
     z = np.abs(predicted_errors(prepared, final, trail)) / np.sqrt(np.maximum(trail[:, 1], 1e-20))
     outliers = np.nan_to_num(z, nan=0.0) > FAR_OFF
@@ -163,6 +173,11 @@ def _finished(measurements: Measurements, prepared: Prepared, rows: list[Ranked]
         tuple(notes),
         left_out,
     )
+
+
+def _population(held: Fitter, fit: LawFit, shared: Shared) -> Spreads:
+    values = {name: value for name, (value, _, _) in shared.items()}
+    return spreads(fit, held.parameters.device, held.prepared.window, values)
 
 
 def predicted_errors(prepared: Prepared, fit: LawFit, trail: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,9 +72,11 @@ class LawFit:
 class Fitter:
     """Fits one law to prepared devices. Raises ConfigError or LawError where the law cannot be fitted at all."""
 
-    def __init__(self, name: str, device: Device, prepared: Prepared, *, seed: int = 0) -> None:
+    def __init__(
+        self, name: str, device: Device, prepared: Prepared, *, seed: int = 0, fixed: Iterable[str] = ()
+    ) -> None:
         self.name, self.prepared, self.seed = name, prepared, seed
-        self.parameters = parameters_of(device, guesses(prepared))
+        self.parameters = parameters_of(device, guesses(prepared), fixed)
         if not len(self.parameters):
             raise ConfigError(f"{type(device).__name__} has no parameters to fit: no Spread fields and no numbers")
 
@@ -98,7 +101,7 @@ class Fitter:
         many = records.of(np.repeat(np.arange(len(probes)), each))
         width = np.append(p.width, [NOISE_WIDTH, HELD])
         found = minimise(lambda which, x: self._evaluate(many.of(which), x), begin, middle, width)
-        full = _with_prior(found, middle, width).reshape(len(probes), each)
+        full = with_prior(found, middle, width).reshape(len(probes), each)
         best = found.at.reshape(len(probes), each, -1)[np.arange(len(probes)), full.argmin(axis=1)]
         return np.asarray(np.median(best, axis=0))
 
@@ -120,7 +123,7 @@ class Fitter:
 
         found = from_start(begin)
         if walls and self._bounds():
-            found = found.better(from_start(self._bounded(begin, devices)), lambda m: _with_prior(m, centre, width))
+            found = found.better(from_start(self._bounded(begin, devices)), lambda m: with_prior(m, centre, width))
         return LawFit(self.name, p, devices, found, centre, width)
 
     def _bounds(self) -> dict[int, int]:
@@ -139,8 +142,12 @@ class Fitter:
 
     def held(self, values: dict[str, float]) -> Fitter:
         """Return a fitter of the same law with some fields held at values."""
+        return self.of(self.parameters.held(values))
+
+    def of(self, parameters: Parameters) -> Fitter:
+        """Return a fitter of the same devices with other parameters."""
         other = Fitter.__new__(Fitter)
-        other.__dict__ |= self.__dict__ | {"parameters": self.parameters.held(values)}
+        other.__dict__ |= self.__dict__ | {"parameters": parameters}
         return other
 
     def trail(self, fit: LawFit) -> np.ndarray:
@@ -165,7 +172,7 @@ class Fitter:
         return trace(type(p.device), records, cells, noise, steps, trail=trail)
 
 
-def _with_prior(found: Minimum, centre: np.ndarray, width: np.ndarray) -> np.ndarray:
+def with_prior(found: Minimum, centre: np.ndarray, width: np.ndarray) -> np.ndarray:
     """Return the losses with what the prior adds, infinite where there is none."""
     loss = np.where(np.isfinite(found.loss), found.loss, np.inf)
     return np.asarray(loss + (((found.at - centre) / width) ** 2).sum(axis=1) / 2)

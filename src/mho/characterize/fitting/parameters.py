@@ -103,7 +103,7 @@ class Parameters:
 
 def parameters_of(device: Device, guesses: dict[str, float], fixed: Iterable[str] = ()) -> Parameters:
     """Return the free parameters of a device; `guesses` replace the start of fields by name."""
-    own = [f.name for f in dataclasses.fields(device) if f.name not in _COMMON and f.name not in set(fixed)]
+    own = [f.name for f in dataclasses.fields(device) if f.name not in COMMON and f.name not in set(fixed)]
     names, shared, sign, scale, start = [], [], [], [], []
     for name in own:
         held = getattr(device, name)
@@ -128,7 +128,7 @@ def parameters_of(device: Device, guesses: dict[str, float], fixed: Iterable[str
     return dataclasses.replace(p, start=p.coordinates(np.array(start)))
 
 
-_COMMON = {f.name for f in dataclasses.fields(Device)}
+COMMON = {f.name for f in dataclasses.fields(Device)}
 
 
 def _may_be(device: Device, name: str, value: float, is_spread: bool) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from mho.characterize.fitting.lawfit import Fitter, LawFit
+from mho.characterize.fitting.lawfit import Fitter, LawFit, with_prior
 from mho.characterize.fitting.population import population
 
 PROBE = 0.05
@@ -12,6 +14,9 @@ ROUNDS, ENOUGH = 12, 0.5
 """Newton steps of the common values at most, and the gain of the log-likelihood of all devices that ends them."""
 MOST = 150
 """Devices from which common values are found: their error is far below the spread of anything else."""
+MANY, FREED = 6, 2
+"""With more plain numbers than this, such as nodes of a map, single fits trade them for parameters of their own, and
+some are trapped when they become common: these are begun anew, and the common numbers found again, so many times."""
 
 Shared = dict[str, tuple[float, float, float]]
 """{field: (common value, its error, standard deviation of the single fits)}"""
@@ -29,16 +34,26 @@ def shared_by_all(fitter: Fitter, fit: LawFit, described: np.ndarray) -> tuple[S
     own, covariance = fit.minimum.at[chosen], fit.covariance()[chosen]
     apart = [population(own[:, [j]], covariance[:, [j]][:, :, [j]]) for j in k]
     at, error = np.array([one.mean[0] for one in apart]), np.array([one.mean_error[0] for one in apart])
+    few = np.unique(np.linspace(0, len(chosen) - 1, MOST).round().astype(int))
     if len(k):
-        few = chosen[np.unique(np.linspace(0, len(chosen) - 1, MOST).round().astype(int))]
-        at, error = _common(fitter, fit, few, k, at)
+        at, error = _common(fitter, fit, chosen[few], k, at)
     held, final = _held(fitter, fit, chosen, k, at)
+    for _ in range(FREED if len(k) > MANY else 0):
+        final = _freed(held, final)
+        at, error = _common(fitter, final, few, k, at)
+        held, final = _held(fitter, final, np.arange(len(chosen)), k, at)
     found = {}
     for j, x, e, one in zip(k, at, error, apart, strict=True):
         value = p.values(np.full(len(p), x))
         slope = abs(float(p.slopes(value)[j]))
         found[p.names[j]] = (_short(float(value[j])), slope * float(e), slope * float(one.std[0]))
     return found, held, final
+
+
+def _freed(held: Fitter, fit: LawFit) -> LawFit:
+    """Return the fit with devices begun anew from the middle one where that is better."""
+    again = held.fit(fit.devices, np.median(fit.minimum.at, axis=0)).minimum
+    return replace(fit, minimum=fit.minimum.better(again, lambda m: with_prior(m, fit.centre, fit.width)))
 
 
 def _common(
