@@ -211,3 +211,17 @@ def test_long_work_is_told_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys
     with showing.telling("pulsing"):
         time.sleep(0.3)
     assert "pulsing" in capsys.readouterr().err
+
+
+def test_a_file_with_one_device_needs_no_class_wherever_a_device_is_named(tmp_path: Path) -> None:
+    from mho.config import RunConfig
+    from mho.config.toml import override
+    from mho.errors import ConfigError
+
+    law = "from mho.devices import SoftBounds\n\n\nclass Mine(SoftBounds):\n    pass\n"
+    (tmp_path / "own.py").write_text(law)
+    found = override(RunConfig(), [f"device={tmp_path / 'own.py'}"]).analog.device
+    assert type(found).__name__ == "Mine"
+    (tmp_path / "two.py").write_text(law + "\n\nclass Other(Mine):\n    pass\n")
+    with pytest.raises(ConfigError, match=r"two\.py defines 2 devices; say which: .*two\.py:Mine, .*two\.py:Other"):
+        override(RunConfig(), [f"device={tmp_path / 'two.py'}"])

@@ -34,7 +34,7 @@ def test_list_says_what_is_on(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_quick_ablation_keeps_to_its_limits(tmp_path: Path) -> None:
     quick = _asked(None, {}, [], full=False)
-    assert (quick.train_images, quick.epochs) == (15_000, 5)
+    assert (quick.train_images, quick.epochs) == (12_000, 5)
     full = _asked(None, {}, [], full=True)
     assert full.train_images is None
     assert _asked(None, {"epochs": 9}, ["train_images=100"], full=False).epochs == 9

@@ -31,7 +31,7 @@ turned off by itself, and is on alone with all others off: each on several chips
 
 DIR then holds ablation.html, figure.png, table.md and ablation.json. The last line printed names what costs most."""
 
-QUICK = {"train_images": 15_000, "epochs": 5}
+QUICK = {"train_images": 12_000, "epochs": 5}
 QUICK_OF = {"digits": {"epochs": 40}}
 """Data sets that are small."""
 
@@ -65,7 +65,7 @@ def ablate(
     seeds: Annotated[int, _arm("Chips for each arm.", "--seeds", "--chips-per-arm", metavar="N")] = 3,
     full: Annotated[
         bool,
-        _arm("As CONFIG says, instead of at most 15,000 images and 5 epochs (digits: 40).", "--full"),
+        _arm("As CONFIG says, instead of at most 12,000 images and 5 epochs (digits: 40).", "--full"),
     ] = False,
     sides: Annotated[bool, _arm("Forward and backward products one by one.", "--sides")] = False,
     only: Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from mho.config.laws import classes_in, law_named, laws
+from mho.config.laws import law_named, laws
 from mho.config.presets import presets
 from mho.config.toml import load
 from mho.devices import Device, catalogue
@@ -28,9 +28,7 @@ def device_named(name: str) -> Device:
     path = Path(name)
     if name.endswith(".toml"):
         return _from_toml(path)
-    if name.endswith(".py"):
-        return _made(_only_class(path), name)
-    if name in laws() or ":" in name:
+    if name in laws() or ":" in name or name.endswith(".py"):
         return _made(law_named(name), name)
     if (path / "config.toml").is_file():
         raise ConfigError(f"{name} is a directory; for the device of its run give {path / 'config.toml'}")
@@ -51,19 +49,6 @@ def _made(kind: type[Device], name: str) -> Device:
             f"{name!r}: {kind.__name__}() cannot be made without arguments ({error}); give its fields default values, "
             "or state them in a TOML"
         ) from error
-
-
-def _only_class(path: Path) -> type[Device]:
-    found = classes_in(path)
-    if len(found) == 1:
-        return next(iter(found.values()))
-    if not found:
-        raise ConfigError(
-            f"{path} defines no class that derives from mho.devices.Device, so there is no device in it; see "
-            "docs/how-to/own-device"
-        )
-    named = ", ".join(f"{path}:{kind}" for kind in found)
-    raise ConfigError(f"{path} defines {len(found)} devices; say which: {named}")
 
 
 def _from_toml(path: Path) -> Device:

@@ -30,13 +30,16 @@ def kebab(name: str) -> str:
 
 
 def law_named(name: str) -> type[Device]:
-    """Return the device class of a name: "soft-bounds", "module:Class" or "path/to/file.py:Class".
+    """Return the device class of a name: "soft-bounds", "module:Class", "path/to/file.py:Class" or "path/to/file.py".
 
-    The last two import the user's code. Raises ConfigError when there is no such class.
+    The last three import the user's code; a file with one device class needs no class. Raises ConfigError when there
+    is no such class.
     """
     known = laws()
     if name in known:
         return known[name]
+    if name.endswith(".py"):
+        return _only_class(Path(name))
     where, colon, attribute = name.rpartition(":")
     if not colon:
         raise ConfigError(
@@ -58,6 +61,19 @@ def classes_in(path: Path) -> dict[str, type[Device]]:
     module = _file(path, str(path))
     own = ((name, c) for name, c in vars(module).items() if getattr(c, "__module__", "") == module.__name__)
     return {name: c for name, c in own if isinstance(c, type) and issubclass(c, Device)}
+
+
+def _only_class(path: Path) -> type[Device]:
+    found = classes_in(path)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if not found:
+        raise ConfigError(
+            f"{path} defines no class that derives from mho.devices.Device, so there is no device in it; see "
+            "docs/how-to/own-device"
+        )
+    named = ", ".join(f"{path}:{kind}" for kind in found)
+    raise ConfigError(f"{path} defines {len(found)} devices; say which: {named}")
 
 
 def _module(where: str, name: str) -> ModuleType:

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-FILES = re.compile(r".*\.py:[^:/\\]*|.*\.toml", flags=re.DOTALL)
-"""path/to/file.py:Name, or path/to/device.toml"""
+FILES = re.compile(r".*\.py(:[^:/\\]*)?|.*\.toml", flags=re.DOTALL)
+"""path/to/file.py:Name, path/to/file.py, or path/to/device.toml"""
 
 
 def absolute(path: str, folder: Path | None = None) -> str:
@@ -26,7 +26,8 @@ def with_absolute_paths(value: Any, folder: Path) -> Any:
     found = {}
     for key, inner in value.items():
         text = inner if isinstance(inner, str) else ""
-        if (key.rpartition(".")[2] in ("law", "device", "network") and FILES.fullmatch(text)) or (key == "data" and "/" in text):
+        names_a_file = key.rpartition(".")[2] in ("law", "device", "network") and FILES.fullmatch(text)
+        if names_a_file or (key == "data" and "/" in text):
             inner = absolute(text, folder)
         found[key] = with_absolute_paths(inner, folder)
     return found

@@ -75,7 +75,11 @@ class Reader:
             return self._settings(type(base), value, path, base)
         if not isinstance(law, str):
             names = ", ".join(laws())
-            self.problems.add(path, f'expected a table with law = "..." ({names}, path/to/file.py:Class, or in place of the table path/to/device.toml)')
+            self.problems.add(
+                path,
+                f'expected a table with law = "..." ({names}, path/to/file.py:Class), or path/to/device.toml in its '
+                f"place, found {law if law is not None else value!r}",
+            )
             return MISSING
         published = {row.name: row.device for row in catalogue.devices()}
         if not isinstance(value, Mapping) and law in published:
@@ -86,7 +90,8 @@ class Reader:
             kind = law_named(law)
         except ConfigError as error:
             near = f"{law!r} is no device; {nearest(law, [*published, *laws()])}"
-            self.problems.add(path, str(error) if ":" in law or isinstance(value, Mapping) else near)
+            own = ":" in law or law.endswith(".py") or isinstance(value, Mapping)
+            self.problems.add(path, str(error) if own else near)
             return MISSING
         rest = {k: v for k, v in value.items() if k != "law"} if isinstance(value, Mapping) else {}
         return self._settings(kind, rest, path, MISSING)
