@@ -14,7 +14,7 @@ ROUNDS, ENOUGH = 12, 0.5
 """Newton steps of the common values at most, and the gain of the log-likelihood of all devices that ends them."""
 MOST = 150
 """Devices from which common values are found: their error is far below the spread of anything else."""
-MANY, FREED = 6, 2
+MANY, FREED = 12, 2
 """With more plain numbers than this, such as nodes of a map, single fits trade them for parameters of their own, and
 some are trapped when they become common: these are begun anew, and the common numbers found again, so many times."""
 
