@@ -82,13 +82,19 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
+def prelude() -> str:
+    """Return what stands above every kernel: types, intrinsics, and the draws that all backends share."""
+    return template("prelude") + _shared()
+
+
 @cache
 def plain_kernels(name: str) -> ModuleType:
     """Return the module of a template that needs no law."""
-    return compile_source(template("prelude") + _shared() + "\n\n" + numbered(template(name)), name)
+    return compile_source(prelude() + "\n\n" + numbered(template(name)), name)
 
 
-def _indent(lines: list[str], by: int) -> str:
+def indented(lines: list[str], by: int) -> str:
+    """Return lines of code as one text, each indented."""
     return "\n".join(" " * by + line for line in lines)
 
 
@@ -109,15 +115,14 @@ def pulse_source(device: type[Device], per_cell: tuple[bool, ...]) -> str:
     law = law_source(device.pulse, "law_pulse")
     make = _lanes if _COSTLY.search(law) else _one_by_one
     events = textwrap.indent(make(sources, tuple(device.state)), " " * 28)
-    body = numbered(template("pulse").replace("$bind", _indent(bind, 4)).replace("$events", events))
+    body = numbered(template("pulse").replace("$bind", indented(bind, 4)).replace("$events", events))
     sizes = f"LANES = {LANES}\nLANE_BYTES = {LANE_BYTES}\n"
-    return "\n\n".join([law_prelude(device), sizes, body])
+    return "\n\n".join([law_prelude(law), sizes, body])
 
 
-def law_prelude(device: type[Device]) -> str:
-    """Return what stands above a kernel that steps devices: primitives, and the law as `law_pulse`."""
-    law = law_source(device.pulse, "law_pulse")
-    return "\n\n".join([template("prelude") + _shared(), template("primitives"), law])
+def law_prelude(law: str) -> str:
+    """Return what stands above a kernel that steps devices: primitives, and the translated law."""
+    return "\n\n".join([prelude(), template("primitives"), law])
 
 
 def law_bindings(device: type[Device], per_cell: tuple[bool, ...]) -> tuple[list[str], dict[str, str]]:
@@ -149,7 +154,7 @@ def _one_by_one(sources: dict[str, str], states: tuple[str, ...]) -> str:
     call = f"law_pulse({', '.join(['state[i]', 'up', 'xi[u64(e)]', *(f's_{n}[i]' for n in states), *taken])})"
     results = ["new_w", *(f"new_{n}" for n in states)]
     apply = [f"{', '.join(results)} = {call}", "state[i] = f32(new_w)", *(f"s_{n}[i] = f32(new_{n})" for n in states)]
-    return template("apply_one").replace("$apply", _indent(apply, 4))
+    return template("apply_one").replace("$apply", indented(apply, 4))
 
 
 def _lanes(sources: dict[str, str], states: tuple[str, ...]) -> str:
@@ -164,8 +169,8 @@ def _lanes(sources: dict[str, str], states: tuple[str, ...]) -> str:
     scatter = [
         f"{array}[i] = {place}" for array, place in zip(["state", *(f"s_{n}" for n in states)], out, strict=True)
     ]
-    text = template("apply_lanes").replace("$gather", _indent([f"{lane[s]} = {s}" for s in gathered], 12))
-    return text.replace("$step", _indent(step, 12)).replace("$scatter", _indent(scatter, 12))
+    text = template("apply_lanes").replace("$gather", indented([f"{lane[s]} = {s}" for s in gathered], 12))
+    return text.replace("$step", indented(step, 12)).replace("$scatter", indented(scatter, 12))
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mho.devices.base import Device
+from mho.devices.base import Device, law_arguments
 
 
 @dataclass
@@ -36,6 +36,11 @@ class Cells:
     visible: Tensor | None = None
     gains: Tensor = field(default_factory=lambda: torch.ones(1))
     offset: Tensor | None = None
+
+    @property
+    def per_cell(self) -> tuple[bool, ...]:
+        """Which of the law's arguments are arrays: over cells, or over the nodes of a table."""
+        return tuple(self.parameters[n].dim() > 1 for n in law_arguments(self.device))
 
 
 @dataclass(frozen=True)
@@ -75,3 +80,6 @@ class Samples:
 
 PURPOSES = ("train x", "train d", "pulse", "write", "device")
 """The purposes of the keys in `Samples.keys`, in order."""
+
+MOST = 65_536
+"""Pulses of one sample on one device at most, where their number is real: by then every device has settled."""

@@ -111,9 +111,8 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
     trains.set(**shared)
     pulses.set(**shared)
     make = entry(plain_kernels("trains"), "trains")
-    per_cell = tuple(cells.parameters[n].dim() > 1 for n in law_arguments(cells.device))
     # mypy looks for __hash__ on instances where a class is the argument.
-    move = entry(pulse_kernels(cells.device, per_cell), "pulse")  # type: ignore[arg-type]
+    move = entry(pulse_kernels(cells.device, cells.per_cell), "pulse")  # type: ignore[arg-type]
     most = threads()
     for first in range(0, batch, size):
         now = min(size, batch - first)

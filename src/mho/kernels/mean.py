@@ -7,15 +7,14 @@ from types import ModuleType
 
 from torch import Tensor
 
-from mho.devices.base import Device, law_arguments
+from mho.devices.base import Device
 from mho.kernels.arguments import block, numbered, template
-from mho.kernels.build import LANES, compile_source, law_bindings, law_prelude
-from mho.kernels.cells import Cells, Samples
+from mho.kernels.build import LANES, compile_source, indented, law_bindings, law_prelude
+from mho.kernels.cells import MOST, Cells, Samples
 from mho.kernels.cpu import address, entry, law_words, workspace
 from mho.kernels.launch import launch, threads
+from mho.kernels.translate import law_source
 
-MOST = 65_536
-"""Pulses of one sample on one device at most: by then every device has settled."""
 FIRST = 8
 """The first lane of the law's own arrays; those before hold state, x, direction, parts, share, draws and marks."""
 BYTES = 4 * LANES * (FIRST + 24 + 4)
@@ -36,14 +35,10 @@ def mean_source(device: type[Device], per_cell: tuple[bool, ...]) -> str:
     step += [f"{', '.join(f'new_{n}' for n in names)} = law_pulse({', '.join(['w', 'up', 'xi', *given])})"]
     places = ["lane[u64(j)]", *(lane[f"s_{n}[i]"] for n in states)]
     step += [f"{place} = part_way({n}, new_{n}, share)" for place, n in zip(places, names, strict=True)]
-    body = template("mean").replace("$bind", _lines(bind, 4)).replace("$load", _lines(load, 24))
-    body = body.replace("$store", _lines(store, 24)).replace("$step", _lines(step, 32))
+    body = template("mean").replace("$bind", indented(bind, 4)).replace("$load", indented(load, 24))
+    body = body.replace("$store", indented(store, 24)).replace("$step", indented(step, 32))
     sizes = f"LANES = {LANES}\nMEAN_BYTES = {BYTES}\nMOST = {MOST}.0\n"
-    return "\n\n".join([law_prelude(device), template("ways"), sizes, numbered(body)])
-
-
-def _lines(lines: list[str], by: int) -> str:
-    return "\n".join(" " * by + line for line in lines)
+    return "\n\n".join([law_prelude(law_source(device.pulse, "law_pulse")), template("ways"), sizes, numbered(body)])
 
 
 @lru_cache(maxsize=256)
@@ -76,5 +71,4 @@ def mean_update_(cells: Cells, samples: Samples, noisy: Tensor, device_of: Tenso
     )  # fmt: skip
     for i, word in enumerate(law_words(cells)):
         a.words[a.places["table_0"] + i] = word
-    per_cell = tuple(cells.parameters[n].dim() > 1 for n in law_arguments(cells.device))
-    launch(entry(mean_kernels(cells.device, per_cell), "mean"), a, workers)  # type: ignore[arg-type]
+    launch(entry(mean_kernels(cells.device, cells.per_cell), "mean"), a, workers)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mho.devices.base import law_arguments
-from mho.kernels.cells import PURPOSES, Cells, Samples, Scheme
+from mho.kernels.cells import MOST, PURPOSES, Cells, Samples, Scheme
 from mho.kernels.cpu import Rates
 from mho.random import normal32, philox, pick
 
@@ -136,7 +136,7 @@ def mean_update_(cells: Cells, samples: Samples, noisy: Tensor, device_of: Tenso
         for vector in range(samples.x.shape[1]):
             x, d = samples.x[chip, vector].numpy(), samples.d[chip, vector].numpy()
             x = np.append(x, np.float32(1.0)) if samples.bias else x
-            pulses = np.minimum((samples.gain[chip].numpy() * np.abs(d))[:, None] * np.abs(x), np.float32(65_536.0))
+            pulses = np.minimum((samples.gain[chip].numpy() * np.abs(d))[:, None] * np.abs(x), np.float32(MOST))
             chosen = range(devices) if device_of is None else [int(device_of[chip, vector])]
             number = np.zeros(touched.shape, np.float32)
             for k in chosen:
@@ -145,22 +145,21 @@ def mean_update_(cells: Cells, samples: Samples, noisy: Tensor, device_of: Tenso
                 number[cells.frozen[chip].numpy() != 0] = 0.0
             parts = np.ceil(number)
             touched |= parts > 0
+            share = number / np.maximum(parts, np.float32(1.0))
             for part in range(int(parts.max(initial=0))):
-                _move_part(cells, samples, chip, vector, part, parts > part, number, parts, bool(noisy[chip]))
+                now = np.where(parts > part, share, np.float32(0.0))
+                _move_part(cells, samples, chip, vector, part, now, bool(noisy[chip]))
         _write(cells, samples, chip, touched)
 
 
 def _move_part(
-    cells: Cells, samples: Samples, chip: int, vector: int, part: int, on: np.ndarray, number: np.ndarray,
-    parts: np.ndarray, noisy: bool,
-) -> None:  # fmt: skip
-    """Move the devices in `on` by one part of their pulses."""
-    arrays = [cells.state[chip].numpy(), *(cells.extra[name][chip].numpy() for name in cells.device.state)]
-    taken = [cells.parameters[name][chip].numpy() for name in law_arguments(cells.device)]
-    taken = [p[on] if p.ndim > 1 else p for p in taken]
-    old, share = [a[on] for a in arrays], number[on] / parts[on]
+    cells: Cells, samples: Samples, chip: int, vector: int, part: int, share: np.ndarray, noisy: bool
+) -> None:
+    """Move devices by one part of their pulses, `share` of a pulse; 0 where a device is not moved."""
+    on = share > 0
+    arrays, taken = _of_law(cells, chip, on)
+    old, share = [a[on] for a in arrays], share[on]
     up = np.broadcast_to(_up(samples, chip, vector), on.shape)[on]
-
     xi = np.zeros_like(share)
     if noisy:
         key = key_of(samples, chip, "pulse")
@@ -185,19 +184,24 @@ def _pulse(cells: Cells, samples: Samples, chip: int, vector: int, slot: int, hi
     moves = hit if cells.frozen is None else hit & (cells.frozen[chip].numpy() == 0)
     if not moves.any():
         return moves
-    state = cells.state[chip].numpy()
     number = samples.first + vector
     xi = normal32(draws(key_of(samples, chip, "pulse"), np.flatnonzero(moves), number, slot, samples.step))
     up = np.broadcast_to(_up(samples, chip, vector), moves.shape)[moves]
-    extra = [cells.extra[name][chip].numpy() for name in cells.device.state]
-    taken = [cells.parameters[name][chip].numpy() for name in law_arguments(cells.device)]
-    taken = [p[moves] if p.ndim > 1 else p for p in taken]  # a number of the chip, or its table, stays whole
-    new = cells.device.pulse(state[moves], up, xi, *(e[moves] for e in extra), *taken)
-    for array, value in zip([state, *extra], new if extra else [new], strict=True):
+    arrays, taken = _of_law(cells, chip, moves)
+    w, *extra = (a[moves] for a in arrays)
+    new = cells.device.pulse(w, up, xi, *extra, *taken)
+    for array, value in zip(arrays, new if cells.device.state else [new], strict=True):
         array[moves] = np.asarray(value, np.float32)
     if cells.counts is not None:
         cells.counts[chip].numpy()[moves] += 1
     return moves
+
+
+def _of_law(cells: Cells, chip: int, on: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return a chip's state and further states, whole, and the law's arguments of the devices in `on`."""
+    arrays = [cells.state[chip].numpy(), *(cells.extra[name][chip].numpy() for name in cells.device.state)]
+    taken = [cells.parameters[name][chip].numpy() for name in law_arguments(cells.device)]
+    return arrays, [p[on] if p.ndim > 1 else p for p in taken]  # a number of the chip, or its table, stays whole
 
 
 def _write(cells: Cells, samples: Samples, chip: int, touched: np.ndarray) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from mho.devices.base import Device, law_arguments
 from mho.errors import LawError
 from mho.kernels.arguments import block, numbered, template
-from mho.kernels.build import _shared, compile_source
+from mho.kernels.build import compile_source, law_prelude, prelude
 from mho.kernels.cpu import entry
 from mho.kernels.launch import launch, threads
 from mho.kernels.translate import law_source, law_tables
@@ -78,9 +78,7 @@ def filter_kernels(lanes: int) -> ModuleType:
     """Return the module with the filter of a number of lanes, which calls any law's prediction."""
     values = {name: k for k, name in enumerate(OWN)} | {"LANES": lanes, "HESSIAN": len(OWN), "CORE": CORE, "TAIL": TAIL}
     values |= {"TAIL_SCALE": WIDTH**-2, "SLOPE": 2 * TAIL * WIDTH**-2, "FIRST": _first(lanes)}
-    return compile_source(
-        f"{template('prelude')}{_shared()}\n\n{_lines(values)}\n\n{numbered(template('trace'))}", "trace"
-    )
+    return compile_source("\n\n".join([prelude(), _lines(values), numbered(template("trace"))]), "trace")
 
 
 @lru_cache(maxsize=256)
@@ -96,7 +94,7 @@ def law_kernel_source(device: type[Device], lanes: int) -> str:
     law = law_source(device.pulse, "law_pulse")
     body = template("trace_law").replace("$predict", _predict(law_arguments(device), tuple(device.state)))
     values = {"W": OWN.index("W"), "P": OWN.index("P"), "LANES": lanes, "FIRST": _first(lanes)}
-    return "\n\n".join([template("prelude") + _shared(), template("primitives"), law, _lines(values), body])
+    return "\n\n".join([law_prelude(law), _lines(values), body])
 
 
 def _first(lanes: int) -> int:

@@ -18,7 +18,7 @@ from torch import Tensor
 from mho.devices.base import Device, law_arguments
 from mho.errors import MhoError
 from mho.kernels.arguments import template
-from mho.kernels.build import compile_source
+from mho.kernels.build import compile_source, indented
 from mho.kernels.cells import Cells, Samples, Scheme
 from mho.kernels.cpu import Rates
 from mho.kernels.translate import law_source, law_tables
@@ -36,10 +36,6 @@ def _prelude() -> str:
     return "\n\n\n".join([template("triton_prelude"), shared, template("primitives")])
 
 
-def _lines(lines: list[str], by: int) -> str:
-    return "\n".join(" " * by + line for line in lines)
-
-
 def pulse_source(device: type[Device], per_cell: tuple[bool, ...]) -> str:
     """Return the source of the pulse kernel of a law; `per_cell` says which of its arrays differ by cell."""
     names, states, tables = law_arguments(device), tuple(device.state), law_tables(device)
@@ -55,9 +51,9 @@ def pulse_source(device: type[Device], per_cell: tuple[bool, ...]) -> str:
     apply += [f"{r} = tl.where(hit & moves, f32(new_{r}), {r})" for r in results]
     pointers = [f"s_{n}_pointer" for n in states] + [f"p_{n}_pointer" for n in names] + [f"n_{n}" for n in tables]
     body = template("triton_pulse").replace("$pointers", "".join(f"{p}, " for p in pointers).rstrip())
-    body = body.replace("$load", _lines(load, 4)).replace("$apply", _lines(apply, 16))
+    body = body.replace("$load", indented(load, 4)).replace("$apply", indented(apply, 16))
     store = [f"tl.store(s_{n}_pointer + at, s_{n}, mask=inside)" for n in states]
-    body = body.replace("$store", _lines(store, 4))
+    body = body.replace("$store", indented(store, 4))
     return "\n\n\n".join([_prelude(), law_source(device.pulse, "law_pulse"), body])
 
 
@@ -151,14 +147,13 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
     none: Any = cells.state
     names = law_arguments(cells.device)
     tables = [cells.extra[n] for n in cells.device.state] + [cells.parameters[n] for n in names]
-    per_cell = tuple(cells.parameters[n].dim() > 1 for n in names)
     nodes = [table.shape[1] for table in tables if table.dim() == 2]
     noisy = cells.apparent is not None and cells.write_noise is not None
 
     def given(tensor: Tensor | None) -> Tensor:
         return none if tensor is None else tensor
 
-    kernel = pulse_kernels(cells.device, per_cell).pulse  # type: ignore[arg-type]  # mypy: a class is hashable
+    kernel = pulse_kernels(cells.device, cells.per_cell).pulse  # type: ignore[arg-type]  # mypy: a class is hashable
     kernel[(-(-devices * rows * columns // BLOCK), chips)](
         cells.state, x_words, d_words, x_signs, samples.d.signbit().to(torch.int8), rates_.length,
         samples.keys.contiguous(), given(device_of), given(cells.frozen), given(cells.counts),

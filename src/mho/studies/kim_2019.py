@@ -2,6 +2,7 @@
 
 from mho.devices import SoftBounds
 from mho.studies.base import Case, Reference, Series, Study
+from mho.studies.gokmen_2016 import DIGITAL
 
 RATIOS = (1.0, 1.25, 1.5, 2.0, 3.0)
 HARDEST = RATIOS[-1]
@@ -34,7 +35,6 @@ Weights are 2/0.6 times conductances, as in aihwkit's example 22 for its baselin
 HARD = DEVICE | {"device.up_down": HARDEST}
 
 BREAKS = Reference("ABS", "imbalance of up and down steps, not non-linearity alone, breaks training")
-DIGITAL = Reference("TEXT", "Wu et al. 2025, digital SGD, same network, batch 10, other schedule: 98.17 ± 0.05", 98.17)
 SETTINGS = Reference("MEM", "the paper's accuracies are not known, and its settings taken to be those of 2016")
 SAVES = Reference("ABS", "the symmetry point as the zero of every weight brings training back")
 

@@ -293,7 +293,6 @@ class Tile(nn.Module):
                     f"{key} holds NaN or infinity and was not loaded: devices have finite states; tile "
                     f"{self.name!r} is as it was"
                 )
-        self._make_room(state_dict, prefix)
         clock = state_dict.pop(prefix + "clock", None)
         if clock is None:
             rest[2].append(prefix + "clock")
@@ -302,6 +301,7 @@ class Tile(nn.Module):
                 raise CheckpointError(f"{prefix}clock has shape {tuple(clock.shape)}, expected {(1 + len(ROLES),)}")
             self.steps, *calls = (int(v) for v in clock)
             self.calls = dict(zip(ROLES, calls, strict=True))
+        self._make_room(state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *rest)
         self._refer()
 
