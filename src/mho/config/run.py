@@ -18,8 +18,8 @@ from mho.devices.spread import PerChip, numbers
 from mho.errors import ConfigError, nearest
 from mho.update.shift_settings import ZeroShift
 
-NETWORKS = ("fcn", "lenet")
-DATA = ("mnist", "fashion-mnist", "digits", "cifar10")
+NETWORKS = ("fcn", "fcn-250-125", "lenet")
+DATA = ("mnist", "fashion-mnist", "mnist-22x24", "digits", "cifar10")
 
 DEFAULT_PRESET = "gokmen-2017"
 NO_PRESET = "none"

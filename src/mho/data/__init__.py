@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mho.data.catalogue import CIFAR10, IDX_ROWS, NAMES
+from mho.data.catalogue import CIFAR10, CROPS, IDX_ROWS, NAMES
 from mho.data.cifar import load_cifar
 from mho.data.dataset import Dataset
 from mho.data.digits import load_digits
@@ -65,6 +65,9 @@ def _load(
     cache = Path(cache_dir).expanduser() if cache_dir is not None else cache_root()
     if known in IDX_ROWS:
         return load_idx_set(IDX_ROWS[known], folders=user_folders(data_dir), cache=cache, show=progress)
+    if known in CROPS:
+        row = CROPS[known]
+        return _load(row.of, data_dir, cache_dir, progress).window(row.rows, row.columns, name=row.name)
     if known == CIFAR10.name:
         return load_cifar(CIFAR10, folders=user_folders(data_dir), cache=cache, show=progress)
     path = Path(known).expanduser()

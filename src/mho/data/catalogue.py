@@ -85,6 +85,27 @@ IDX_ROWS = {row.name: row for row in (MNIST, FASHION)}
 
 
 @dataclass(frozen=True)
+class CropRow:
+    """A window of another data set's images: `rows` and `columns` are the first kept and the first left out, from 0."""
+
+    name: str
+    of: str
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+
+MNIST_528 = CropRow(name="mnist-22x24", of="mnist", rows=(2, 26), columns=(3, 25))
+"""The middle of MNIST's images, 528 pixels: width 22 (columns 3 to 24 of 0 to 27) and height 24 (rows 2 to 25).
+
+528 inputs are those of the network 528-250-125-10 of Burr et al. 2015 and its successors; that they are a crop to
+22x24 is recalled, not verified, and which pixels were kept is not known: this window is our choice. It is centred, and
+of the two that are it loses less ink (0.33 % of the training images' ink; 24 columns by 22 rows would lose 0.91 %).
+"""
+
+CROPS = {row.name: row for row in (MNIST_528,)}
+
+
+@dataclass(frozen=True)
 class CifarRow:
     """CIFAR-10: the official archive of Python pickles, or a lossy copy of it as a tree of JPEGs."""
 
@@ -122,4 +143,4 @@ CIFAR10 = CifarRow(
     counts=(50000, 10000),
 )
 
-NAMES = (*IDX_ROWS, "digits", CIFAR10.name)
+NAMES = (*IDX_ROWS, *CROPS, "digits", CIFAR10.name)

@@ -102,6 +102,25 @@ class Dataset:
             return self
         return replace(self, train_images=self.train_images[:count], train_labels=self.train_labels[:count])
 
+    def window(self, rows: tuple[int, int], columns: tuple[int, int], *, name: str) -> Dataset:
+        """Return the data set under another name, with these pixels only: from the first on, below the second.
+
+        Raises DataError when the images are smaller than that.
+        """
+        _, height, width = self.shape
+        if not (0 <= rows[0] < rows[1] <= height and 0 <= columns[0] < columns[1] <= width):
+            raise DataError(
+                f"{name} is a window of rows {rows[0]} to {rows[1] - 1} and columns {columns[0]} to {columns[1] - 1}, "
+                f"but the images of {self.name} have {height}x{width} pixels ({self.source}); use --data {self.name}."
+            )
+        kept = (slice(None), slice(None), slice(*rows), slice(*columns))
+        return replace(
+            self,
+            name=name,
+            train_images=np.ascontiguousarray(self.train_images[kept]),
+            test_images=np.ascontiguousarray(self.test_images[kept]),
+        )
+
     def batch(
         self, index: NDArray[np.int64] | torch.Tensor | slice, *, split: Literal["train", "test"] = "train"
     ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -21,7 +21,8 @@ Shape = tuple[int, int, int]
 def make_network(name: str, shape: Shape, classes: int, *, seed: int = 0) -> nn.Sequential | nn.Module:
     """Return a network for images of `shape`, with logits of `classes` as its outputs.
 
-    name: "fcn", "lenet", or "path/to/file.py:function", a function of (shape, classes) that returns a module.
+    name: "fcn", "fcn-250-125", "lenet", or "path/to/file.py:function", a function of (shape, classes) that returns a
+        module.
     Raises ConfigError when there is no such network or the images do not fit it.
     """
     maker = NETWORKS.get(name) or _own(name)
@@ -52,6 +53,20 @@ def fcn(shape: Shape, classes: int) -> nn.Sequential:
     )  # fmt: skip
 
 
+def fcn_250_125(shape: Shape, classes: int) -> nn.Sequential:
+    """Return a fully connected network inputs-250-125-classes with tanh, of Burr et al. 2015 and its successors.
+
+    With 528 inputs and 10 classes it has 164,885 weights, biases counted, which is the number that is published. The
+    activation is not known to us: tanh is our choice.
+    """
+    return _named(
+        flatten=nn.Flatten(),
+        fc1=nn.Linear(prod(shape), 250), tanh1=nn.Tanh(),
+        fc2=nn.Linear(250, 125), tanh2=nn.Tanh(),
+        fc3=nn.Linear(125, classes),
+    )  # fmt: skip
+
+
 def lenet(shape: Shape, classes: int) -> nn.Sequential:
     """Return the network of Gokmen, Onen & Haensch 2017: convolutions of 16 and 32 5x5 kernels, 128 tanh."""
     channels, *size = shape
@@ -70,7 +85,7 @@ def lenet(shape: Shape, classes: int) -> nn.Sequential:
     )  # fmt: skip
 
 
-NETWORKS: dict[str, Callable[[Shape, int], nn.Module]] = {"fcn": fcn, "lenet": lenet}
+NETWORKS: dict[str, Callable[[Shape, int], nn.Module]] = {"fcn": fcn, "fcn-250-125": fcn_250_125, "lenet": lenet}
 
 
 def _named(**layers: nn.Module) -> nn.Sequential:
