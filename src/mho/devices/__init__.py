@@ -18,11 +18,14 @@ from mho.devices.soft_bounds_reference import SoftBoundsReference
 from mho.devices.spread import Spread
 from mho.devices.table import Nodes, Table
 from mho.devices.tabular import TabularStep
+from mho.devices.unipolar_jump import UnipolarJump
+from mho.devices.unipolar_phase_change import UnipolarPhaseChange
+from mho.devices.unipolar_soft_bounds import UnipolarSoftBounds
 
 __all__ = [
     "Capacitor", "ConstantStep", "Device", "Draw", "ExpStep", "Faults", "JumpStep", "Leak", "LinearStep", "Nodes",
     "OneSided", "PhaseChange", "PiecewiseStep", "PowStep", "PowStepReference", "SoftBounds", "SoftBoundsPmax",
-    "SoftBoundsReference", "Spread", "Table", "TabularStep", "absolute", "exp", "floor", "interpolate", "law",
-    "log", "maximum", "minimum",
-    "power", "sqrt", "tanh", "where",
+    "SoftBoundsReference", "Spread", "Table", "TabularStep", "UnipolarJump", "UnipolarPhaseChange",
+    "UnipolarSoftBounds", "absolute", "exp", "floor", "interpolate", "law", "log", "maximum", "minimum", "power",
+    "sqrt", "tanh", "where",
 ]  # fmt: skip

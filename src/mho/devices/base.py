@@ -65,7 +65,11 @@ class Leak:
 
 @dataclass(frozen=True)
 class Faults:
-    """Devices that never move: a fraction `dead` stays at 0, a fraction `stuck` at a uniform value in +-range."""
+    """Devices that never move: a fraction `dead` stays at 0, a fraction `stuck` at a uniform value in +-range.
+
+    The yield of an array is 1 - dead - stuck. Devices that pulses can only raise (`Device.unipolar`) have no negative
+    states: stuck ones lie in [0, range]; so `range` = w_max sticks them anywhere.
+    """
 
     dead: PerChip = 0.0
     stuck: PerChip = 0.0
@@ -101,8 +105,13 @@ class Device(_Declared):
     units), `faults`, `correlations` between the d2d draws of two Spread fields, (name, name, coefficient) each,
     `window` (what its weights are in siemens) and `shifted` (the range is stated around the symmetry point already, so
     zero-shifting it again would be wrong).
+
+    A class with `unipolar = True` is a device that pulses can only raise: its states go from 0 to `top`, a down pulse
+    leaves it as it is, and only a reset lowers it. It has no symmetry point, and it trains as one side of a one-sided
+    pair (`cell.pair = "one-sided"`).
     """
 
+    unipolar: ClassVar[bool] = False
     state: ClassVar[Mapping[str, float]] = {}
     write_noise: PerChip = 0.0
     leak: Leak | None = None
@@ -170,8 +179,12 @@ class Device(_Declared):
         raise NotImplementedError("a device needs a law: @law def pulse(w, up, xi, ...)")
 
     def granularity(self, chips: int = 1) -> np.ndarray:
-        """Return mean abs(step) at w = 0 for each chip, shape (chips,), from the law without any spread or noise."""
-        size = (np.abs(self._mean_step(True, 0.0, chips)) + np.abs(self._mean_step(False, 0.0, chips))) / 2
+        """Return mean abs(step) at w = 0 for each chip, shape (chips,), from the law without any spread or noise.
+
+        The mean is that of up and down steps; of a unipolar device it is the up step.
+        """
+        ways = (True,) if self.unipolar else (True, False)
+        size = np.mean([np.abs(self._mean_step(up, 0.0, chips)) for up in ways], axis=0)
         if not (np.isfinite(size).all() and (size > 0).all()):
             raise ConfigError(
                 f"{type(self).__name__}: the mean step at w = 0 is {size.tolist()}; pulses cannot train a device that "

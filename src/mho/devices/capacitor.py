@@ -18,6 +18,13 @@ class Capacitor(LinearStep):
 
     The law of `LinearStep` with the values of a 3T1C cell. `lifetime` (updates) and `diffusion` (weight units per
     update) depend on the time that an update takes: adapt them; the size of the diffusion is our choice, not measured.
+
+    As the volatile least significant part (LSP) of Ambrogio et al., Nature 558 (2018): the state is the read
+    conductance against the middle of the capacitor's range, so `cell.reference = "column"` (one reference of mean 0
+    shared by all columns of a row) is their reference column, pulses raise and lower this one device, and a reset
+    precharges it to 0. What leaks between two transfers, 1 - exp(-updates/lifetime), is lost; a leak towards another
+    charge is `leak.reset`. A fixed imbalance of up and down steps (`up_down`, 12 % between devices) is what polarity
+    inversion averages out.
     Reference: Li et al., VLSI (2018), as fitted by IBM aihwkit `CapacitorPresetDevice` (which has no diffusion).
     """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,8 @@ import numpy as np
 from mho.devices.base import Array, Draw, law, over_chips
 from mho.devices.ops import maximum, minimum, where
 from mho.devices.pair import Pair, due, fitting
-from mho.devices.spread import PerChip, Spread, numbers
+from mho.devices.rising import check_jump, jumping
+from mho.devices.spread import PerChip, Spread
 from mho.devices.steps import Wrong, column
 
 
@@ -22,7 +22,8 @@ class JumpStep(Pair):
     clipped to [0, g]: with `delay` 0 the first pulse after a reset jumps, with n the first after n plain ones. `jump`
     is the share of the range that the jump takes, so the dynamic range left to steps is 1 - jump. A state above the
     threshold (written by hand, say) has jumped already. `Pair` says when it is refreshed. The granularity that pulse
-    gains use is dw_min, without the jump. This form is our modelling choice: Cristiano et al., J. Appl. Phys. 124
+    gains use is dw_min, without the jump. `UnipolarJump` is one side of such a pair as a device of its own, for
+    `cell.pair = "one-sided"`. This form is our modelling choice: Cristiano et al., J. Appl. Phys. 124
     (2018), describe one-sided saturating responses with an immediate or delayed steep beginning; no formula of theirs
     was read.
     """
@@ -34,10 +35,7 @@ class JumpStep(Pair):
     def check(self) -> Wrong:
         """Yield impossible steps, ranges, noise, thresholds or jumps."""
         yield from super().check()
-        if any(not 0 <= v < 1 for v in numbers(self.jump)):
-            yield "jump", f"the share of the range that the jump takes is from 0 to below 1, found {self.jump}"
-        if any(not 0 <= v < math.inf for v in numbers(self.delay)):
-            yield "delay", f"the number of pulses before the jump is 0 or above, found {self.delay}"
+        yield from check_jump(self.jump, self.delay)
 
     def granularity(self, chips: int = 1) -> np.ndarray:
         """Return the mean step at G = 0 without the jump, of each chip."""
@@ -57,12 +55,9 @@ class JumpStep(Pair):
         ahead = where(up, w, -w)
         side = common + maximum(ahead, 0.0)
         other = side - ahead
-        full, a = where(up, top, -bottom), where(up, a_up, a_down)
-        step = a * (1.0 - side / full)
-        noisy = step * (1.0 + c2c * xi)
-        threshold = start * a
-        jumps = (side <= threshold) & (side + maximum(step, noisy) > threshold)
-        new = minimum(maximum(side + noisy + where(jumps, jump * full, 0.0), 0.0), full)
+        full = where(up, top, -bottom)
+        new = jumping(side, xi, where(up, a_up, a_down), full, c2c, jump, start)
+        new = minimum(maximum(new, 0.0), full)
         reset = due(new, other, upper, lower)
         kept = where(reset, 0.0, minimum(new, other))
         return where(up, new - other, other - new), kept, refreshes + where(reset, 1.0, 0.0)

@@ -7,6 +7,7 @@ from typing import Any
 from mho.devices.base import Array, Draw, law
 from mho.devices.ops import maximum, minimum, where
 from mho.devices.pair import Pair, due, fitting
+from mho.devices.rising import saturating
 
 
 class OneSided(Pair):
@@ -17,7 +18,9 @@ class OneSided(Pair):
 
     `Pair` says when it is refreshed (thresholds 0.75 and 0.25), what states it has and that both sides have spreads of
     their own. IBM's kit checks for the refresh at intervals and writes back by pulses; here the pulse that makes it due
-    does it. A side that is full while the other is nearly empty stays full. Weight units.
+    does it. A side that is full while the other is nearly empty stays full. For pairs whose sides are devices of their
+    own, with counters of their own and a schedule of resets, use `UnipolarSoftBounds` in `cell.pair = "one-sided"`.
+    Weight units.
     Reference: IBM aihwkit `OneSidedUnitCell`.
     """
 
@@ -36,7 +39,7 @@ class OneSided(Pair):
         side = common + maximum(ahead, 0.0)
         other = side - ahead
         full = where(up, top, -bottom)
-        new = side + where(up, a_up, a_down) * (1.0 - side / full) * (1.0 + c2c * xi)
+        new = saturating(side, xi, where(up, a_up, a_down), full, c2c)
         new = minimum(maximum(new, 0.0), full)
         reset = due(new, other, upper, lower)
         kept = where(reset, 0.0, minimum(new, other))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mho.devices.base import Array, Draw, law
-from mho.devices.ops import exp, maximum, minimum, where
+from mho.devices.ops import maximum, minimum, where
 from mho.devices.pair import Pair, due, fitting
+from mho.devices.rising import crystallising
 from mho.devices.spread import PerChip, Spread
 from mho.devices.steps import Wrong, check_noise
 
@@ -18,6 +19,7 @@ class PhaseChange(Pair):
 
     for G+ at an up pulse and G- at a down pulse. a has mean dw_min, the step of a full device; a reset one moves by
     dw_min (1 + rise). `Pair` says when it is refreshed. Unlike `JumpStep` the steep beginning is smooth.
+    `UnipolarPhaseChange` is one side of such a pair as a device of its own, for `cell.pair = "one-sided"`.
     Reference: Nandakumar et al., Front. Neurosci. 14:406 (2020), as fitted by IBM aihwkit `PCMPresetUnitCell`.
     """
 
@@ -51,8 +53,7 @@ class PhaseChange(Pair):
         side = common + maximum(ahead, 0.0)
         other = side - ahead
         full = where(up, top, -bottom)
-        step = where(up, a_up, a_down) * (1.0 + rise * exp(-decay * (side / full)))
-        new = side + step + c2c * (step + add + tilt * side) * xi
+        new = crystallising(side, xi, where(up, a_up, a_down), full, rise, decay, c2c, add, tilt)
         new = minimum(maximum(new, 0.0), full)
         reset = due(new, other, upper, lower)
         kept = where(reset, 0.0, minimum(new, other))
