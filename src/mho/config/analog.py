@@ -16,15 +16,19 @@ from mho.devices import ConstantStep, Device
 from mho.errors import ConfigError
 from mho.mapping.settings import Mapping as Layout
 from mho.periphery.settings import Periphery
+from mho.tiles.cell import Cell
+from mho.update.pulsed import Pulsed
+from mho.update.rule import Rule
 from mho.update.settings import Update
 
-SECTIONS = ("device", "forward", "backward", "update", "mapping")
+SECTIONS = ("device", "cell", "rule", "forward", "backward", "update", "mapping")
 
 
 @dataclass(frozen=True, repr=False)
 class AnalogConfig:
-    """What makes a layer analog: device, periphery of both products, update, mapping; exceptions by layer.
+    """What makes a layer analog: device, cell, rule, periphery of both products, update, mapping; exceptions by layer.
 
+    cell: how devices make a weight. rule: by which rule samples move weights.
     backward: where it is not given, as `forward` without bound management (IBM's kit ignores it there, too).
     layers: {pattern: changes} for layers whose dotted name in the network matches the pattern ("conv2",
         "encoder.*"), in order: a later pattern wins. Kept as (pattern, changes in canonical form).
@@ -32,6 +36,8 @@ class AnalogConfig:
     """
 
     device: Device = field(default_factory=ConstantStep)
+    cell: Cell = field(default_factory=Cell)
+    rule: Rule = field(default_factory=Pulsed)
     forward: Periphery = field(default_factory=Periphery)
     backward: Periphery = field(default=cast(Periphery, None))  # set below, so that readers need no None
     update: Update = field(default_factory=Update)
@@ -47,6 +53,11 @@ class AnalogConfig:
             kind, found = hints(AnalogConfig)[name], getattr(self, name)
             if not isinstance(found, kind):
                 problems.add(name, f"must be a {kind.__name__}, found {found!r}; give {kind.__name__}(...)")
+        problems.check()
+        for name, text in self.cell.problems(self.device):
+            problems.add(f"cell.{name}", text)
+        for name, text in self.rule.problems(self.device, self.cell, self.update):
+            problems.add(name if name.partition(".")[0] in SECTIONS else join("rule", name), text)
         problems.check()
         object.__setattr__(self, "layers", self._canonical_layers())
 

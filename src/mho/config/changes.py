@@ -7,9 +7,10 @@ from dataclasses import is_dataclass
 from typing import Any, TypeVar
 
 from mho.config.fields import hints
+from mho.config.laws import FAMILIES, family_of
 from mho.config.names import nest
 from mho.config.values import Reader
-from mho.devices import Device, Spread
+from mho.devices import Spread
 
 C = TypeVar("C")
 Leaves = tuple[tuple[str, Any], ...]
@@ -39,7 +40,7 @@ def _leaves(table: Any, new: Any, path: str) -> list[tuple[str, Any]]:
     inside = f"{path}." if path else ""
     if isinstance(table, Mapping) and _plain_names(table) and is_dataclass(new):
         parts = [(key, inner, getattr(new, key)) for key, inner in table.items()]
-    elif isinstance(new, Device) or not is_dataclass(new):
+    elif family_of(type(new)) is not None or not is_dataclass(new):
         return [(path, new)]
     elif isinstance(new, Spread) and not isinstance(table, (Mapping, Spread)):
         return [(inside + "mean", new.mean)]  # a number changes the mean only
@@ -50,7 +51,7 @@ def _leaves(table: Any, new: Any, path: str) -> list[tuple[str, Any]]:
 
 def _plain_names(table: Mapping[Any, Any]) -> bool:
     """Return whether a table only changes parts: it holds neither a law nor a whole value."""
-    return all(isinstance(key, str) for key in table) and "law" not in table
+    return all(isinstance(key, str) and not any(key == family.key for family in FAMILIES) for key in table)
 
 
 def apply(config: C, leaves: Leaves) -> C:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from mho.config.laws import law_named, laws
+from mho.config.laws import DEVICES, laws
 from mho.config.presets import presets
 from mho.config.toml import load
 from mho.devices import Device, catalogue
@@ -29,7 +29,7 @@ def device_named(name: str) -> Device:
     if name.endswith(".toml"):
         return _from_toml(path)
     if name in laws() or ":" in name or name.endswith(".py"):
-        return _made(law_named(name), name)
+        return _made(DEVICES.named(name), name)
     if (path / "config.toml").is_file():
         raise ConfigError(f"{name} is a directory; for the device of its run give {path / 'config.toml'}")
     for row in presets():

@@ -15,6 +15,7 @@ from mho.devices import Device, Spread
 from mho.devices.spread import PerChip
 from mho.devices.table import Nodes
 from mho.errors import nearest
+from mho.update.rule import Rule
 
 
 class Wrong(Exception):
@@ -61,7 +62,7 @@ def is_per_chip(hint: Any) -> bool:
 def settings_type(hint: Any) -> type | None:
     """Return the dataclass among the alternatives of a type: its settings have paths of their own."""
     kinds = [k for k in alternatives(hint) if isinstance(k, type) and dataclasses.is_dataclass(k)]
-    return kinds[0] if kinds else Device if Device in alternatives(hint) else None
+    return kinds[0] if kinds else next((base for base in (Device, Rule) if base in alternatives(hint)), None)
 
 
 def convert(hint: Any, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Names of device classes in files: a built-in law by its name, a user's own by where its source lies."""
+"""Names of classes in files: a built-in law or rule by its name, a user's own by where its source lies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import importlib.util
 import os
 import re
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,9 +17,95 @@ from typing import Any
 import mho.devices
 from mho.devices import Device
 from mho.errors import ConfigError, nearest
+from mho.update.rule import Rule
+from mho.update.rules import RULES
 
 
-def laws() -> dict[str, type[Device]]:
+@dataclass(frozen=True)
+class Family:
+    """Classes that a configuration may name: a base, its built-in subclasses by name, and the words of messages.
+
+    key: the setting that names the class in a table, as `law = "soft-bounds"`.
+    """
+
+    base: type
+    key: str
+    word: str
+    home: str
+    builtin: Callable[[], dict[str, type]]
+
+    def named(self, name: str) -> type:
+        """Return the class of a name: "soft-bounds", "module:Class", "path/to/file.py:Class" or "path/to/file.py".
+
+        The last three import the user's code; a file with one such class needs no class. Raises ConfigError when there
+        is no such class.
+        """
+        known = self.builtin()
+        if name in known:
+            return known[name]
+        if name.endswith(".py"):
+            return self._only_class(Path(name))
+        where, colon, attribute = name.rpartition(":")
+        if not colon:
+            raise ConfigError(
+                f"{name!r} is no {self.key_word}, nor your own module:Class or path/to/file.py:Class; "
+                f"{nearest(name, known)}"
+            )
+        found: Any = _file(Path(where), name) if where.endswith(".py") else _module(where, name)
+        for part in attribute.split("."):
+            found = getattr(found, part, None)
+        if not (isinstance(found, type) and issubclass(found, self.base)):
+            raise ConfigError(f"{name!r}: {where} has no class {attribute} that derives from {self.home}")
+        return found
+
+    @property
+    def key_word(self) -> str:
+        """What a name of this family is called."""
+        return self.key if self.key != "name" else self.word
+
+    def classes_in(self, path: Path) -> dict[str, type]:
+        """Return the classes that a Python file itself defines, by name; this imports the user's code.
+
+        Raises ConfigError when the file cannot be read or run.
+        """
+        module = _file(path, str(path))
+        own = ((name, c) for name, c in vars(module).items() if getattr(c, "__module__", "") == module.__name__)
+        return {name: c for name, c in own if isinstance(c, type) and issubclass(c, self.base)}
+
+    def _only_class(self, path: Path) -> type:
+        found = self.classes_in(path)
+        if len(found) == 1:
+            return next(iter(found.values()))
+        if not found:
+            raise ConfigError(
+                f"{path} defines no class that derives from {self.home}, so there is no {self.word} in it"
+                + ("; see docs/how-to/own-device" if self.base is Device else "")
+            )
+        named = ", ".join(f"{path}:{kind}" for kind in found)
+        raise ConfigError(f"{path} defines {len(found)} {self.word}s; say which: {named}")
+
+    def name_of(self, kind: type) -> str:
+        """Return the name by which `named` finds a class again, also in another process.
+
+        A module of a package is named by import; a lone file by its path, since another process need not have its
+        folder on the search path. Raises ConfigError for a class that has no name at the top of a file.
+        """
+        for name, one in self.builtin().items():
+            if one is kind:
+                return name
+        module = sys.modules.get(kind.__module__)
+        file = getattr(module, "__file__", None)
+        if "<locals>" in kind.__qualname__ or not file:
+            raise ConfigError(
+                f"the {self.word} {kind.__qualname__} is defined in a function or an interactive session, so no file "
+                "can name it; define it at the top level of a Python file"
+            )
+        if getattr(module, "__package__", "") and kind.__module__ != "__main__":
+            return f"{kind.__module__}:{kind.__qualname__}"
+        return f"{Path(file).resolve().as_posix()}:{kind.__qualname__}"
+
+
+def laws() -> dict[str, type]:
     """Return the built-in device classes by name: `SoftBounds` is "soft-bounds"."""
     found = (getattr(mho.devices, name) for name in mho.devices.__all__)
     classes = [c for c in found if isinstance(c, type) and issubclass(c, Device) and c is not Device]
@@ -29,51 +117,14 @@ def kebab(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
 
 
-def law_named(name: str) -> type[Device]:
-    """Return the device class of a name: "soft-bounds", "module:Class", "path/to/file.py:Class" or "path/to/file.py".
-
-    The last three import the user's code; a file with one device class needs no class. Raises ConfigError when there
-    is no such class.
-    """
-    known = laws()
-    if name in known:
-        return known[name]
-    if name.endswith(".py"):
-        return _only_class(Path(name))
-    where, colon, attribute = name.rpartition(":")
-    if not colon:
-        raise ConfigError(
-            f"{name!r} is no law, nor your own module:Class or path/to/file.py:Class; {nearest(name, known)}"
-        )
-    found: Any = _file(Path(where), name) if where.endswith(".py") else _module(where, name)
-    for part in attribute.split("."):
-        found = getattr(found, part, None)
-    if not (isinstance(found, type) and issubclass(found, Device)):
-        raise ConfigError(f"{name!r}: {where} has no class {attribute} that derives from mho.devices.Device")
-    return found
+DEVICES = Family(Device, "law", "device", "mho.devices.Device", laws)
+LEARNING = Family(Rule, "name", "rule", "mho.update.Rule", lambda: dict(RULES))
+FAMILIES = (DEVICES, LEARNING)
 
 
-def classes_in(path: Path) -> dict[str, type[Device]]:
-    """Return the device classes that a Python file itself defines, by name; this imports the user's code.
-
-    Raises ConfigError when the file cannot be read or run.
-    """
-    module = _file(path, str(path))
-    own = ((name, c) for name, c in vars(module).items() if getattr(c, "__module__", "") == module.__name__)
-    return {name: c for name, c in own if isinstance(c, type) and issubclass(c, Device)}
-
-
-def _only_class(path: Path) -> type[Device]:
-    found = classes_in(path)
-    if len(found) == 1:
-        return next(iter(found.values()))
-    if not found:
-        raise ConfigError(
-            f"{path} defines no class that derives from mho.devices.Device, so there is no device in it; see "
-            "docs/how-to/own-device"
-        )
-    named = ", ".join(f"{path}:{kind}" for kind in found)
-    raise ConfigError(f"{path} defines {len(found)} devices; say which: {named}")
+def family_of(kind: type | None) -> Family | None:
+    """Return the family whose base, or one of whose classes, a class is."""
+    return next((f for f in FAMILIES if kind is not None and issubclass(kind, f.base)), None)
 
 
 def _module(where: str, name: str) -> ModuleType:
@@ -116,23 +167,3 @@ def _file(path: Path, name: str) -> ModuleType:
 
 
 PREFIX = "mho_device_file_"
-
-
-def name_of(kind: type[Device]) -> str:
-    """Return the name by which `law_named` finds a device class again, also in another process.
-
-    A module of a package is named by import; a lone file by its path, since another process need not have its
-    folder on the search path. Raises ConfigError for a class that has no name at the top of a file.
-    """
-    if laws().get(kebab(kind.__name__)) is kind:
-        return kebab(kind.__name__)
-    module = sys.modules.get(kind.__module__)
-    file = getattr(module, "__file__", None)
-    if "<locals>" in kind.__qualname__ or not file:
-        raise ConfigError(
-            f"the device {kind.__qualname__} is defined in a function or an interactive session, so no file "
-            "can name it; define it at the top level of a Python file"
-        )
-    if getattr(module, "__package__", "") and kind.__module__ != "__main__":
-        return f"{kind.__module__}:{kind.__qualname__}"
-    return f"{Path(file).resolve().as_posix()}:{kind.__qualname__}"

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mho.config.fields import hints, settings_type
+from mho.config.laws import DEVICES, FAMILIES, LEARNING, Family, family_of
 from mho.config.problems import quoted
 from mho.config.values import BASE, MISSING, Reader
-from mho.devices import Device
 from mho.errors import nearest
 
 Parts = tuple[str, ...]
@@ -23,18 +23,18 @@ def split(name: str) -> Parts:
     return tuple(p.strip().strip("\"'") for p in PART.findall(name))
 
 
-def tree(value: Any, hint: Any, prefix: Parts, swap: Mapping[Parts, Any]) -> Iterator[Parts]:
-    """Yield the path of every setting below a dataclass, an optional part that is off included.
+def tree(value: Any, hint: Any, prefix: Parts, swap: Mapping[Parts, Any]) -> Iterator[tuple[Parts, Any]]:
+    """Yield path and declared type of every setting below a dataclass, an optional part that is off included.
 
     `swap` holds, by path, objects to look at in place of those in the tree. Layer patterns are the user's own
     names and have no paths here.
     """
     kind = type(value) if dataclasses.is_dataclass(value) else settings_type(hint)
-    if kind is None or kind is Device:
+    if kind is None or any(kind is family.base for family in FAMILIES):
         return
     for name, inner in hints(kind).items():
         path = (*prefix, name)
-        yield path
+        yield path, inner
         if name != "layers":
             held = swap[path] if path in swap else getattr(value, name, None)
             yield from tree(held, inner, path, swap)
@@ -44,7 +44,8 @@ class Names:
     """The paths of the settings of one configuration."""
 
     def __init__(self, config: Any, swap: Mapping[Parts, Any] | None = None) -> None:
-        self.known = list(tree(config, None, (), swap or {}))
+        self.hints = dict(tree(config, None, (), swap or {}))
+        self.known = list(self.hints)
         self.section: Parts = ("analog",) if ("analog", "device") in self.known else ()
 
     def resolve(self, name: str) -> tuple[Parts, str]:
@@ -54,8 +55,12 @@ class Names:
         Two underscores stand for a dot, so that a path can be a keyword of a Python call.
         """
         problem = ""
-        if split(name)[-2:] in (("device", "law"), ("law",)):
-            return (*self.section, "device"), ""  # its law names a device
+        if split(name) == ("law",):
+            name = "device.law"
+        for family in FAMILIES:  # the law of a device names it whole
+            if (parts := split(name))[-1:] == (family.key,) and len(parts) > 1:
+                name = ".".join(parts[:-1])
+                break
         for parts in (split(name), split(name.replace("__", "."))):
             # So that a name fits a run and an AnalogConfig alike, `analog.` may stand before it or not.
             short = parts[1:] if parts[:1] == ("analog",) else parts
@@ -68,6 +73,11 @@ class Names:
             several = f"stands for several settings, write one out: {listed(ends)}"
             problem = several if ends else self._unknown(parts)
         return (), problem
+
+    def family(self, path: Parts) -> Family | None:
+        """Return the family whose class a setting is, or None for any other setting."""
+        kind = settings_type(self.hints.get(path))
+        return family_of(kind) if kind is not None else None
 
     def _unknown(self, parts: Parts) -> str:
         """Return the nearest names: among the parts of the section that is right, or everywhere."""
@@ -95,24 +105,25 @@ def nest(config: Any, changes: Mapping[str, Any], reader: Reader) -> dict[Any, A
     """
     table: dict[Any, Any] = {}
     names, new = Names(config), {}
-    for name, value in changes.items():
-        path, _ = names.resolve(name)
-        if path == (*names.section, "device") and not _only_changes(value):
-            new[path] = reader.read(Device, value, ".".join(path))
-            _put(table, path, new[path])
-    new = {path: device for path, device in new.items() if device is not MISSING}
-    names = Names(config, swap=new) if new else names
+    for family in (LEARNING, DEVICES):  # a rule may have devices of its own
+        for name, value in changes.items():
+            path, _ = names.resolve(name)
+            if path and path not in new and names.family(path) is family and not _only_changes(value):
+                new[path] = reader.read(family.base, value, ".".join(path))
+                _put(table, path, new[path])
+        made = {path: one for path, one in new.items() if one is not MISSING}
+        names = Names(config, swap=made) if made else names
     for name, value in changes.items():
         path, problem = names.resolve(name)
         if problem:
             reader.problems.add(".".join(quoted(p) for p in split(name)) or name, problem)
-        elif not (path == (*names.section, "device") and not _only_changes(value)):
+        elif path not in new or _only_changes(value):
             _put(table, path, value)
     return table
 
 
 def _only_changes(value: Any) -> bool:
-    return isinstance(value, Mapping) and "law" not in value
+    return isinstance(value, Mapping) and not any(family.key in value for family in FAMILIES)
 
 
 def _put(table: dict[Any, Any], path: Parts, value: Any) -> None:

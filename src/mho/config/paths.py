@@ -26,7 +26,14 @@ def with_absolute_paths(value: Any, folder: Path) -> Any:
     found = {}
     for key, inner in value.items():
         text = inner if isinstance(inner, str) else ""
-        names_a_file = key.rpartition(".")[2] in ("law", "device", "network") and FILES.fullmatch(text)
+        names_a_file = key.rpartition(".")[2] in (
+            "law",
+            "device",
+            "minus",
+            "name",
+            "network",
+            "rule",
+        ) and FILES.fullmatch(text)
         if names_a_file or (key == "data" and "/" in text):
             inner = absolute(text, folder)
         found[key] = with_absolute_paths(inner, folder)

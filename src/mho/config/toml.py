@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from mho.config.analog import AnalogConfig
 from mho.config.changes import changed
 from mho.config.fields import hints
-from mho.config.laws import name_of
+from mho.config.laws import family_of
 from mho.config.paths import with_absolute_paths
 from mho.config.presets import preset
 from mho.config.run import NO_PRESET, RunConfig
@@ -24,12 +24,15 @@ from mho.errors import ConfigError
 from mho.folders import write_text
 from mho.mapping.settings import Mapping as Layout
 from mho.periphery.settings import Periphery
+from mho.tiles.cell import ArraySettings, Cell
+from mho.update.rule import Rule
 from mho.update.settings import Update
 from mho.update.shift_settings import ZeroShift
 
 C = TypeVar("C", RunConfig, AnalogConfig)
 
-SECTIONS = (AnalogConfig, Device, Periphery, Update, Layout, ZeroShift)
+SECTIONS = (AnalogConfig, ArraySettings, Cell, Device, Layout, Periphery, Rule, Update, ZeroShift)
+"""Settings that get a table of their own in a file; others stand on one line."""
 
 
 def load(source: str | os.PathLike[str] | Mapping[str, Any], kind: type[C] = RunConfig) -> C:  # type: ignore[assignment]
@@ -141,8 +144,8 @@ def save(config: RunConfig | AnalogConfig, path: str | os.PathLike[str]) -> None
 def lines_of(value: Any, path: str) -> list[str]:
     """Return the lines of one table: its header, its plain settings, then the tables in it."""
     lines, tables = [], []
-    if isinstance(value, Device):
-        lines.append(f"law = {_text(name_of(type(value)))}")
+    if (family := family_of(type(value))) is not None:
+        lines.append(f"{family.key} = {_text(family.name_of(type(value)))}")
     for name in hints(type(value)):
         held = getattr(value, name)
         inner = f"{path}.{_key(name)}" if path else _key(name)
@@ -173,7 +176,8 @@ def _render(value: Any) -> str:
         parts = [f"{n} = {_render(getattr(value, n))}" for n in ("mean", *rest)]
         return f"{{ {', '.join(parts)} }}" if rest else _render(value.mean)
     if dataclasses.is_dataclass(value):
-        parts = [f"law = {_text(name_of(type(value)))}"] if isinstance(value, Device) else []
+        family = family_of(type(value))
+        parts = [f"{family.key} = {_text(family.name_of(type(value)))}"] if family is not None else []
         parts += [f"{_key(n)} = {_render(getattr(value, n))}" for n in hints(type(value))]
         return f"{{ {', '.join(parts)} }}"
     return repr(value)

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from mho.config.fields import Wrong, alternatives, convert, hints, settings_type, wrong
-from mho.config.laws import law_named, laws
+from mho.config.laws import DEVICES, FAMILIES, Family
 from mho.config.problems import Problems, join
-from mho.devices import Device, Spread, catalogue
+from mho.devices import Spread, catalogue
 from mho.devices.spread import PerChip
 from mho.errors import ConfigError, nearest
 
@@ -48,8 +48,9 @@ class Reader:
         if base is None:  # an optional part that is switched on
             required = [f for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
             base = MISSING if required else kind()
-        if kind is Device:
-            return self._device(value, path, base)
+        for family in FAMILIES:
+            if kind is family.base:
+                return self._named(family, value, path, base)
         if kind is Spread and not isinstance(value, Mapping):
             return self._spread(value, path, base)
         return self._settings(kind, value, path, base)
@@ -69,31 +70,27 @@ class Reader:
             return MISSING
         return self._build(Spread, {"mean": mean}, path, base)
 
-    def _device(self, value: Any, path: str, base: Any) -> Any:
-        law = value.get("law") if isinstance(value, Mapping) else value
-        if law is None and base is not MISSING:
+    def _named(self, family: Family, value: Any, path: str, base: Any) -> Any:
+        """Read an object whose class a file names: a device by its law, a rule by its name."""
+        name = value.get(family.key) if isinstance(value, Mapping) else value
+        if name is None and base is not MISSING:
             return self._settings(type(base), value, path, base)
-        if not isinstance(law, str):
-            names = ", ".join(laws())
-            self.problems.add(
-                path,
-                f'expected a table with law = "..." ({names}, path/to/file.py:Class), or path/to/device.toml in its '
-                f"place, found {law if law is not None else value!r}",
-            )
+        if not isinstance(name, str):
+            self.problems.add(path, _unnamed(family, value if name is None else name))
             return MISSING
-        published = {row.name: row.device for row in catalogue.devices()}
-        if not isinstance(value, Mapping) and law in published:
-            return published[law]
-        if not isinstance(value, Mapping) and law.endswith(".toml"):
-            return self._device_file(law, path)
+        published = {row.name: row.device for row in catalogue.devices()} if family is DEVICES else {}
+        if not isinstance(value, Mapping) and name in published:
+            return published[name]
+        if not isinstance(value, Mapping) and name.endswith(".toml") and family is DEVICES:
+            return self._device_file(name, path)
         try:
-            kind = law_named(law)
+            kind = family.named(name)
         except ConfigError as error:
-            near = f"{law!r} is no device; {nearest(law, [*published, *laws()])}"
-            own = ":" in law or law.endswith(".py") or isinstance(value, Mapping)
+            near = f"{name!r} is no {family.word}; {nearest(name, [*published, *family.builtin()])}"
+            own = ":" in name or name.endswith(".py") or isinstance(value, Mapping)
             self.problems.add(path, str(error) if own else near)
             return MISSING
-        rest = {k: v for k, v in value.items() if k != "law"} if isinstance(value, Mapping) else {}
+        rest = {k: v for k, v in value.items() if k != family.key} if isinstance(value, Mapping) else {}
         return self._settings(kind, rest, path, MISSING)
 
     def _device_file(self, name: str, path: str) -> Any:
@@ -133,6 +130,13 @@ class Reader:
         except (ConfigError, TypeError, ValueError, ArithmeticError) as error:
             self.problems.take(path, error)
             return MISSING
+
+
+def _unnamed(family: Family, value: Any) -> str:
+    """Return what is wrong with a table that does not name its class."""
+    names = ", ".join(family.builtin())
+    place = ", or path/to/device.toml in its place" if family is DEVICES else ""
+    return f'expected a table with {family.key} = "..." ({names}, path/to/file.py:Class){place}, found {value!r}'
 
 
 def convert_fields(config: Any) -> None:

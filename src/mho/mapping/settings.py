@@ -1,4 +1,4 @@
-"""How a weight matrix is laid on tiles: array limits, bias, devices per weight, digital scale."""
+"""How a weight matrix is laid on tiles: array limits, bias, digital scale."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Literal
 from mho.devices.spread import PerChip, numbers, per_chip
 from mho.errors import ConfigError
 
-Combine = Literal["average", "sum"]
-Pulsed = Literal["all", "random", "turn"]
 Scaling = Literal["none", "fixed", "tile", "output"]
 
 
@@ -21,8 +19,6 @@ class Mapping:
     max_rows, max_columns: largest array (outputs, inputs); larger layers are split evenly, each part with its own
         converters, and partial sums are added digitally.
     bias: "array" (a column whose input is 1), "digital", or "none" to drop it.
-    devices: devices per weight; `combine` says whether the weight is their average or sum, `pulsed` whether a sample
-        pulses all of them, one at random, or one in turn.
     scaling: weight = scale x conductance. "none" (1); "fixed" (`scale`); "tile" or "output": max abs(W) of the tile
         or of each output is mapped to `fill` of the device's bound, as for a converted trained model.
     learn_scale: the digital scale is a parameter trained by the digital part of the optimizer.
@@ -33,9 +29,6 @@ class Mapping:
     max_rows: int = 512
     max_columns: int = 512
     bias: Literal["array", "digital", "none"] = "array"
-    devices: int = 1
-    combine: Combine = "average"
-    pulsed: Pulsed = "all"
     scaling: Scaling = "none"
     scale: PerChip = 1.0
     fill: float = 1.0
@@ -46,12 +39,11 @@ class Mapping:
         object.__setattr__(self, "scale", per_chip(self.scale))
         problems = [
             f"{key} must be a whole number of at least 1, found {getattr(self, key)}"
-            for key in ("max_rows", "max_columns", "devices")
+            for key in ("max_rows", "max_columns")
             if not (isinstance(getattr(self, key), int) and getattr(self, key) >= 1)
         ]
         choices = {
-            "bias": ("array", "digital", "none"), "combine": ("average", "sum"), "pulsed": ("all", "random", "turn"),
-            "scaling": ("none", "fixed", "tile", "output"),
+            "bias": ("array", "digital", "none"), "scaling": ("none", "fixed", "tile", "output"),
         }  # fmt: skip
         for key, allowed in choices.items():
             if getattr(self, key) not in allowed:

@@ -15,7 +15,6 @@ from mho.errors import ConfigError, NotFiniteError, ShapeError
 from mho.mapping.patches import Patches, Window, locate
 from mho.nn.layer import AnalogLayer
 from mho.nn.parameter import accumulates
-from mho.update.apply import Prepared, apply_update_
 
 PATCH_ELEMENTS = 1 << 24
 """Elements of unfolded patches held at a time (64 MiB); larger steps are unfolded image by image."""
@@ -180,7 +179,7 @@ class AnalogConv(AnalogLayer):
         rows = self.out_size // self.groups
         return d if self.groups == 1 else d[..., g * rows : (g + 1) * rows].contiguous()
 
-    def check(self, lr: object) -> list[Prepared]:
+    def check(self, lr: object) -> list[Any]:
         """Refuse NaN or infinity; patches are unfolded when the update is applied."""
         self.check_inputs()
         for x, d, _, _ in self.pending:
@@ -189,7 +188,7 @@ class AnalogConv(AnalogLayer):
                     raise self.refuse(NotFiniteError(f"{name} holds NaN or infinity"), "update")
         return []
 
-    def apply_(self, prepared: list[Prepared], lr: object) -> None:
+    def apply_(self, prepared: list[Any], lr: object) -> None:
         """Update position by position, image by image, and let one update pass."""
         chips = len(self.chips)
         passed = 0
@@ -203,8 +202,7 @@ class AnalogConv(AnalogLayer):
                         chips, (b1 - b0) * count, patches.offset.numel()
                     )
                     part = mine[:, :, b0:b1].reshape(d.shape[0], chips, (b1 - b0) * count, mine.shape[-1])
-                    for step in grid.prepare(vectors, part, lr, passed + b0 * count):
-                        apply_update_(step)
+                    grid.apply_(grid.prepare(vectors, part, lr, passed + b0 * count, count))
             passed += batch * count
         self.finish_()
 

@@ -13,17 +13,17 @@ from mho.devices.base import over_chips
 from mho.kernels.product import Draws
 from mho.mapping.split import even_parts
 from mho.periphery.product import Product, bind, multiply
+from mho.tiles.array import Place
 from mho.tiles.tile import Tile
-from mho.update.apply import Prepared, prepare_update
+from mho.update.learner import Learner
+from mho.update.moving import Rate
+from mho.update.rule import Making
 
-KEPT_GAINS = 64
-"""Learning rates whose gains a grid keeps: a schedule that changes at every step must not fill the memory."""
 
+class Span(NamedTuple):
+    """Where a block stands in the matrix: its number, rows, input columns, column part, and whether it has the bias."""
 
-class Place(NamedTuple):
-    """Where a tile stands in the matrix: its number, rows, input columns, column part, and whether it has the bias."""
-
-    tile: int
+    block: int
     rows: tuple[int, int]
     columns: tuple[int, int]
     part: int
@@ -45,27 +45,16 @@ class Grid(nn.Module):
         rows, columns = shape
         self.rows, self.columns, self.bias, self.config, self.name = rows, columns, bias, config, name
         self.chips = chips
-        mapping, device = config.mapping, config.device
+        mapping = config.mapping
         self.row_parts = even_parts(rows, mapping.max_rows)
         self.column_parts = even_parts(columns + bias, mapping.max_columns)
-        gain = 1.0 / mapping.devices if mapping.combine == "average" else 1.0
-        gains = (gain,) * mapping.devices
-        self.tile_list = tuple(
-            Tile(
-                device, (r1 - r0, c1 - c0), name=f"{name}[{i},{j}]", seed=seed, chips=chips, gains=gains,
-                count_pulses=mapping.count_pulses,
-            )
-            for i, (r0, r1) in enumerate(self.row_parts)
-            for j, (c0, c1) in enumerate(self.column_parts)
-        )  # fmt: skip
-        self.tiles = nn.ModuleList(self.tile_list)
-        self.places = self._places()
-        moved = 1.0 if mapping.pulsed == "all" else 1.0 / mapping.devices
-        self.step_size = device.granularity(len(chips)) * sum(gains) * moved
+        self.spans = self._spans()
+        self.block_list = tuple(self._learner(span, seed) for span in self.spans)
+        self.blocks = nn.ModuleList(self.block_list)
+        self.tile_list: tuple[Tile, ...] = tuple(tile for block in self.block_list for tile in block.tile_list)
         n = len(chips)
-        self.forward_products = [bind(config.forward, n) for _ in self.tile_list]
-        self.backward_products = [bind(config.backward, n) for _ in self.tile_list]
-        self._gains: dict[object, Tensor] = {}
+        self.forward_products = [bind(config.forward, n) for _ in self.spans]
+        self.backward_products = [bind(config.backward, n) for _ in self.spans]
         self._keep_running("forward", self.forward_products)
         self._keep_running("backward", self.backward_products)
         scale = None
@@ -83,10 +72,19 @@ class Grid(nn.Module):
             if product.settings.noise_management == "running-max":
                 self.register_buffer(f"{side}_running_{i}", product.running)
 
-    def _places(self) -> tuple[Place, ...]:
+    def _learner(self, span: Span, seed: int) -> Learner:
+        """Return what holds and moves the weights of a block."""
+        mapping = self.config.mapping
+        (r0, r1), (c0, c1) = span.rows, span.columns
+        name = f"{self.name}[{span.block // len(self.column_parts)},{span.part}]"
+        place = Place(name, (r1 - r0, c1 - c0 + span.bias), seed, self.chips, mapping.count_pulses)
+        making = Making(self.config.device, place, self.config.cell, self.config.update, span.bias)
+        return self.config.rule.learner(making)
+
+    def _spans(self) -> tuple[Span, ...]:
         last = len(self.column_parts) - 1
         return tuple(
-            Place(i * (last + 1) + j, rows, (c0, c1 - (self.bias and j == last)), j, self.bias and j == last)
+            Span(i * (last + 1) + j, rows, (c0, c1 - (self.bias and j == last)), j, self.bias and j == last)
             for i, rows in enumerate(self.row_parts)
             for j, (c0, c1) in enumerate(self.column_parts)
         )
@@ -99,11 +97,11 @@ class Grid(nn.Module):
         role = "forward" if self.training else "evaluate"
         parts = len(self.column_parts) if self.scale is not None else 1
         out = torch.empty(parts, x.shape[0], x.shape[1], self.rows)
-        for k, (r0, r1), (c0, c1), j, biased in self.places:
-            tile = self.tile_list[k]
-            draws = Draws(tile.role_keys[role], calls[k], 0, first)
+        for k, (r0, r1), (c0, c1), j, biased in self.spans:
+            block = self.block_list[k]
+            draws = Draws(block.tile_list[0].role_keys[role], calls[k], 0, first)
             multiply(
-                self.forward_products[k], tile.visible, x[:, :, c0:c1], draws, out[j if parts > 1 else 0][:, :, r0:r1],
+                self.forward_products[k], block.visible, x[:, :, c0:c1], draws, out[j if parts > 1 else 0][:, :, r0:r1],
                 bias=biased, adding=j > 0 and parts == 1, learning=self.training,
             )  # fmt: skip
         return out
@@ -114,10 +112,10 @@ class Grid(nn.Module):
         Raises NotFiniteError for NaN or infinity.
         """
         out = torch.empty(d.shape[1], d.shape[2], self.columns)
-        for k, (r0, r1), (c0, c1), j, biased in self.places:
-            tile = self.tile_list[k]
-            draws = Draws(tile.role_keys["backward"], calls[k], 0, first)
-            weights = tile.visible[:, :, :-1] if biased else tile.visible
+        for k, (r0, r1), (c0, c1), j, biased in self.spans:
+            block = self.block_list[k]
+            draws = Draws(block.tile_list[0].role_keys["backward"], calls[k], 0, first)
+            weights = block.visible[:, :, :-1] if biased else block.visible
             if c1 == c0:
                 continue
             multiply(
@@ -127,42 +125,32 @@ class Grid(nn.Module):
         return out
 
     def next_calls(self) -> list[int]:
-        """Return and count the numbers of the coming products of all tiles; a backward product has its forward's."""
+        """Return and count the numbers of the coming products of all blocks; a backward product has its forward's."""
         role = "forward" if self.training else "evaluate"
-        return [tile.next_call(role) for tile in self.tile_list]
+        return [block.tile_list[0].next_call(role) for block in self.block_list]
 
-    def prepare(self, x: Tensor, d: Tensor, lr: object, first: int = 0) -> list[Prepared]:
-        """Return the update by x (chips, vectors, columns) and d (parts, chips, vectors, rows), ready to apply.
+    def prepare(self, x: Tensor, d: Tensor, lr: object, first: int = 0, positions: int = 1) -> list[Any]:
+        """Return what `apply_` needs for the update by x (chips, vectors, columns) and d (parts, chips, vectors, rows).
 
-        `first`: the number of the first vector within the step. Raises NotFiniteError for NaN or infinity.
+        `first`: the number of the first vector within the step; `positions`: vectors of a sample. Raises NotFiniteError
+        for NaN or infinity.
         """
-        steps = []
-        gain = self.gain(lr)
+        rate: Rate = tuple(map(float, lr)) if isinstance(lr, (list, tuple)) else float(lr)  # type: ignore[arg-type]
         if self.scale is not None:
             # d came back through the scale once; the weight's own error has it not, and dW = scale dg takes one more.
             d = d / (self.scale.detach() ** 2).transpose(0, 1).unsqueeze(2)
-        for k, (r0, r1), (c0, c1), j, biased in self.places:
-            steps.append(
-                prepare_update(
-                    self.tile_list[k], x[:, :, c0:c1], d[j if d.shape[0] > 1 else 0][:, :, r0:r1], gain,
-                    update=self.config.update, pulsed=self.config.mapping.pulsed, bias=biased, first=first,
-                )
-            )  # fmt: skip
-        return steps
+        return [
+            self.block_list[k].prepare(
+                x[:, :, c0:c1], d[j if d.shape[0] > 1 else 0][:, :, r0:r1], rate,
+                bias=biased, first=first, positions=positions,
+            )
+            for k, (r0, r1), (c0, c1), j, biased in self.spans
+        ]  # fmt: skip
 
-    def gain(self, lr: object) -> Tensor:
-        """Return lr / granularity per chip: pulses (or, for an ideal update, conductance) per unit of x d."""
-        key = tuple(map(float, lr)) if isinstance(lr, (list, tuple)) else float(lr)  # type: ignore[arg-type]
-        if key not in self._gains:
-            rate = over_chips(key, len(self.chips), "lr").reshape(-1).astype(np.float64)
-            if len(self._gains) == KEPT_GAINS:
-                self._gains.clear()
-            if self.config.update.ideal:
-                unit = np.full(len(self.chips), float(self.tile_list[0].gains.sum()))
-            else:
-                unit = self.step_size
-            self._gains[key] = torch.from_numpy((rate / unit).astype(np.float32))
-        return self._gains[key]
+    def apply_(self, prepared: list[Any]) -> None:
+        """Move the devices of every block by what `prepare` returned."""
+        for block, step in zip(self.block_list, prepared, strict=True):
+            block.apply_(step)
 
     def _load_from_state_dict(self, *given: Any) -> None:
         super()._load_from_state_dict(*given)
@@ -182,9 +170,9 @@ class Grid(nn.Module):
                     product.running = getattr(self, f"{side}_running_{i}")
 
     def rest_(self) -> None:
-        """Let one update pass on every tile."""
-        for tile in self.tile_list:
-            tile.rest_()
+        """End an optimizer step on every block."""
+        for block in self.block_list:
+            block.rest_()
 
     def write_(self, weights: Tensor, *, calibrate: bool) -> Tensor:
         """Write weights (chips, rows, columns [+ bias]) ideally; return the clipped share per chip.
@@ -194,41 +182,32 @@ class Grid(nn.Module):
         if calibrate and self.scale is not None and self.config.mapping.scaling in ("tile", "output"):
             self._calibrate(weights)
         clipped = torch.zeros(len(self.chips))
-        for k, (r0, r1), (c0, c1), j, biased in self.places:
+        for k, (r0, r1), (c0, c1), j, biased in self.spans:
             part = weights[:, r0:r1, c0 : c1 + biased]
             if self.scale is not None:
                 part = part / self.scale.detach()[:, j, r0:r1].unsqueeze(2)
-            share = self.tile_list[k].write_(part)
+            share = self.block_list[k].write_(part)
             clipped += share * (part.shape[1] * part.shape[2])
         return clipped / (weights.shape[1] * weights.shape[2])
 
     def _calibrate(self, weights: Tensor) -> None:
         assert self.scale is not None
         with torch.no_grad():
-            for k, (r0, r1), (c0, c1), j, biased in self.places:
+            for k, (r0, r1), (c0, c1), j, biased in self.spans:
                 part = weights[:, r0:r1, c0 : c1 + biased].abs()
                 top = part.amax(dim=2)
                 if self.config.mapping.scaling == "tile":
                     top = top.amax(dim=1, keepdim=True).expand(-1, r1 - r0)
-                reach = _reach(self.tile_list[k]) * self.config.mapping.fill
+                reach = self.block_list[k].reach * self.config.mapping.fill
                 scale = top / reach.unsqueeze(1)
                 self.scale[:, j, r0:r1] = torch.where(scale > 0, scale, torch.ones_like(scale))
 
     def read(self) -> Tensor:
         """Return the weights (chips, rows, columns [+ bias]) exactly, without a product's noise."""
         out = torch.empty(len(self.chips), self.rows, self.columns + self.bias)
-        for k, (r0, r1), (c0, c1), j, biased in self.places:
-            shown = self.tile_list[k].visible
+        for k, (r0, r1), (c0, c1), j, biased in self.spans:
+            shown = self.block_list[k].visible
             if self.scale is not None:
                 shown = shown * self.scale.detach()[:, j, r0:r1].unsqueeze(2)
             out[:, r0:r1, c0 : c1 + biased] = shown
         return out
-
-
-def _reach(tile: Tile) -> Tensor:
-    """Return per chip the largest weight of either sign that a tile's mean device can show, or 1 without bounds."""
-    bounds = tile.bounds()
-    if bounds is None:
-        return torch.ones(len(tile.chips))
-    low, high = (b.float().mean(dim=(1, 2, 3)) for b in bounds)
-    return torch.minimum(-low, high) * float(tile.gains.sum())

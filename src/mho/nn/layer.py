@@ -16,7 +16,6 @@ from mho.errors import ConfigError, MhoError, NotFiniteError, ShapeError
 from mho.nn.grid import Grid
 from mho.nn.parameter import AnalogParameter
 from mho.tiles.tile import Tile
-from mho.update.apply import Prepared, apply_update_
 
 UNUSED = 3
 """How often in a row x and d may be dropped unused before a warning."""
@@ -150,18 +149,16 @@ class AnalogLayer(nn.Module):
             )
         return rows // n
 
-    def check(self, lr: object) -> list[Prepared]:
+    def check(self, lr: object) -> list[Any]:
         """Return the checked update of everything kept since gradients were zeroed; nothing is moved yet."""
         raise NotImplementedError
 
-    def apply_(self, prepared: list[Prepared], lr: object) -> None:
-        """Apply a checked update and let one update pass."""
-        for step in prepared:
-            apply_update_(step)
-        self.finish_()
+    def apply_(self, prepared: list[Any], lr: object) -> None:
+        """Apply a checked update and end the optimizer step."""
+        raise NotImplementedError
 
     def finish_(self) -> None:
-        """Let one update pass on every tile and forget x and d."""
+        """End the optimizer step on every block and forget x and d."""
         for grid in self.grid_list:
             grid.rest_()
         self.pending.clear()

@@ -12,7 +12,6 @@ from mho.config import AnalogConfig
 from mho.errors import NotFiniteError, ShapeError
 from mho.nn.layer import AnalogLayer
 from mho.nn.parameter import accumulates
-from mho.update.apply import Prepared
 
 
 class AnalogLinear(AnalogLayer):
@@ -51,18 +50,24 @@ class AnalogLinear(AnalogLayer):
             out = out + self.bias.unsqueeze(1)
         return out.reshape(*x.shape[:-1], self.out_features)
 
-    def check(self, lr: object) -> list[Prepared]:
+    def check(self, lr: object) -> list[Any]:
         """Return the checked update; raise NotFiniteError naming the layer."""
         self.check_inputs()
-        prepared: list[Prepared] = []
+        prepared: list[Any] = []
         first = 0
         for x, d in self.pending:
             try:
-                prepared += self.grid_list[0].prepare(x, d, lr, first)
+                prepared.append(self.grid_list[0].prepare(x, d, lr, first))
             except NotFiniteError as error:
                 raise self.refuse(error, "update") from None
             first += x.shape[1]
         return prepared
+
+    def apply_(self, prepared: list[Any], lr: object) -> None:
+        """Apply a checked update and end the optimizer step."""
+        for step in prepared:
+            self.grid_list[0].apply_(step)
+        self.finish_()
 
     def extra_repr(self) -> str:
         """Return the sizes for printing."""

@@ -17,8 +17,9 @@ from mho.kernels.product import leak_, normals
 from mho.kernels.translate import law_tables
 from mho.tiles.draw import TileDraw
 
-ROLES = ("forward", "backward", "evaluate")
-"""The products of a tile; each has draws of its own, so evaluating never changes training."""
+ROLES = ("forward", "backward", "evaluate", "transfer", "program")
+"""What a tile is used for; each has draws of its own, so evaluating never changes training. "transfer": reads by a
+learning rule; "program": pulses by count, as closed-loop writing sends them."""
 
 CELLS = 2**31
 
@@ -28,7 +29,9 @@ class Tile(nn.Module):
 
     state: (chips, devices, rows, columns) conductances as normalised weights. The tile's weight is
     `visible` = sum over devices of gain times (apparent state - reference), (chips, rows, columns); the reference
-    devices, (chips, devices, rows, columns), are 0 until `set_reference_`.
+    devices, (chips, devices, rows, columns), are 0 until `set_reference_`. A device with a negative gain is pulsed in
+    the opposite direction of the weight. paired: devices come as plus and minus sides in turn. one_sided: a device gets
+    only those pulses that raise it.
     Everything that differs between devices is a buffer, so `state_dict` holds the whole chip. Raises ShapeError for
     2^31 devices or more, ConfigError for a device whose `cells` do not fit its law or the chips.
     """
@@ -36,6 +39,7 @@ class Tile(nn.Module):
     state: Tensor
     gains: Tensor
     totals: Tensor
+    resets: Tensor
     counts: Tensor | None
     frozen: Tensor | None
     fixed: Tensor  # with faults
@@ -57,10 +61,13 @@ class Tile(nn.Module):
         seed: int = 0,
         chips: tuple[int, ...] = (0,),
         gains: tuple[float, ...] = (1.0,),
+        paired: bool = False,
+        one_sided: bool = False,
         count_pulses: bool = True,
     ) -> None:
         super().__init__()
         self.device, self.name, self.seed, self.chips = device, name, seed, chips
+        self.paired, self.one_sided = paired, one_sided
         rows, columns = shape
         full = (len(chips), len(gains), rows, columns)
         if len(gains) * rows * columns >= CELLS:
@@ -69,6 +76,7 @@ class Tile(nn.Module):
         self.register_buffer("state", torch.zeros(full))
         self.register_buffer("gains", torch.tensor(gains))
         self.register_buffer("totals", torch.zeros(len(chips), dtype=torch.int64))
+        self.register_buffer("resets", torch.zeros(len(chips), dtype=torch.int64))
         self._draw_parameters(draw, full)
         self._draw_faults(draw, full)
         self._draw_leak(draw)
@@ -83,6 +91,7 @@ class Tile(nn.Module):
         self.folded = draw.shares
         self.update_keys = torch.stack([draw.keys(p) for p in PURPOSES], dim=1).contiguous()
         self.role_keys = {role: draw.keys(f"product {role}") for role in ROLES}
+        self.program_keys = torch.stack([draw.keys(f"program {p}") for p in PURPOSES], dim=1).contiguous()
         self.rest_keys = draw.keys("diffusion")
         self.backend = "auto"
         self.steps = 0
@@ -114,7 +123,9 @@ class Tile(nn.Module):
             dead = over_chips(faults.dead, full[0], "faults.dead")
             stuck = over_chips(faults.stuck, full[0], "faults.stuck")
             frozen = torch.from_numpy((chance < dead + stuck).astype(np.uint8))
-            value = faults.range * (2 * _uniform(draw.xi("stuck value")) - 1)
+            value = faults.range * _uniform(draw.xi("stuck value"))
+            if not self.device.unipolar:
+                value = 2 * value - faults.range
             fixed = np.where(chance < dead, 0.0, value) * frozen.numpy()
             self.register_buffer("fixed", torch.from_numpy(fixed.astype(np.float32)))
             self.state.copy_(self.fixed)
@@ -172,7 +183,7 @@ class Tile(nn.Module):
             cells = Cells(
                 type(self.device), self.state, {n: getattr(self, f"cell_{n}") for n in names}, self.totals,
                 {n: getattr(self, f"extra_{n}") for n in self.device.state}, self.counts, self.frozen,
-                self.apparent, self.write_sigma, self.combined, self.gains, self.offset,
+                self.apparent, self.write_sigma, self.combined, self.gains, self.offset, self.paired, self.one_sided,
             )  # fmt: skip
             shown = self.apparent if self.apparent is not None else self.state
             held = (key, cells, shown[:, 0] if self.combined is None else self.combined, {})
@@ -183,8 +194,13 @@ class Tile(nn.Module):
         return {k: v for k, v in super().__getstate__().items() if k != "_held"}
 
     def bounds(self) -> tuple[Tensor, Tensor] | None:
-        """Return the lowest and highest state of every device, or None when its law has no `bottom` and `top`."""
+        """Return the lowest and highest state of every device, or None when its law has no `bottom` and `top`.
+
+        The lowest state of a device that pulses can only raise is 0.
+        """
         low, high = self._buffers.get("cell_bottom"), self._buffers.get("cell_top")
+        if low is None and high is not None and self.device.unipolar:
+            low = torch.zeros_like(high)
         if low is None or high is None:
             return None
         return _per_device(low), _per_device(high)
@@ -193,7 +209,8 @@ class Tile(nn.Module):
         """Set every device so that the tile shows `weights` (chips, rows, columns); return the clipped share per chip.
 
         Ideal writing: all devices of a weight get the same state above their references, clipped to their own bounds;
-        frozen devices stay. Raises NotFiniteError for NaN or infinity.
+        frozen devices stay. In a pair the sides get half of the weight each, or where pulses can only raise them, one
+        of them all of it. Raises NotFiniteError for NaN or infinity.
         """
         if weights.shape != self.visible.shape:
             raise ShapeError(
@@ -201,7 +218,7 @@ class Tile(nn.Module):
             )
         if not bool(torch.isfinite(weights).all()):
             raise NotFiniteError(f"weights for tile {self.name!r} hold NaN or infinity; no device was changed")
-        target = (weights / float(self.gains.sum())).unsqueeze(1).expand_as(self.state).contiguous()
+        target = self.states_of(weights)
         if self.reference is not None:
             target += self.reference
         clipped = torch.zeros(len(self.chips))
@@ -212,6 +229,30 @@ class Tile(nn.Module):
         self.state.copy_(target if self.frozen is None else torch.where(self.frozen.bool(), self.state, target))
         self.show_()
         return clipped
+
+    def states_of(self, weights: Tensor) -> Tensor:
+        """Return the states above their references with which the devices show weights (chips, rows, columns)."""
+        if not self.paired:
+            return (weights / float(self.gains.sum())).unsqueeze(1).expand_as(self.state).contiguous()
+        plus = self.gains > 0
+        whole = (weights / float(self.gains[plus].sum())).unsqueeze(1)
+        sides = torch.where(plus.view(1, -1, 1, 1), whole, -whole)
+        return sides.clamp_min(0.0) if self.one_sided else 0.5 * sides
+
+    def reset_(self, which: Tensor | None = None) -> None:
+        """Put all devices, or those chosen by a mask (chips, devices, rows, columns), to 0; frozen ones stay.
+
+        0 is a device's zero before references. Further states become what they were at first; `resets` counts.
+        """
+        chosen = torch.ones_like(self.state, dtype=torch.bool) if which is None else which
+        if self.frozen is not None:
+            chosen = chosen & (self.frozen == 0)
+        self.resets += chosen.sum(dim=(1, 2, 3))
+        self.state.masked_fill_(chosen, 0.0)
+        for key, value in self.device.state.items():
+            getattr(self, f"extra_{key}").masked_fill_(chosen, float(value))
+        written = self.apparent.masked_fill(chosen, 0.0) - self.state if self.apparent is not None else None
+        self.show_(written)
 
     def show_(self, written: Tensor | None = None) -> None:
         """Recompute what a product sees from the states, and the write noise that they carry (none, if not given)."""

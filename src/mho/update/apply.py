@@ -83,8 +83,8 @@ def apply_update_(step: Prepared) -> None:
 
 
 def choose_devices(tile: Tile, samples: Samples, scheme: Scheme) -> Tensor | None:
-    """Return which device of a weight each sample pulses, (chips, batch) int32, or None for all of them."""
-    devices = tile.state.shape[1]
+    """Return which device (or pair) of a weight each sample pulses, (chips, batch) int32, or None for all."""
+    devices = tile.state.shape[1] // (2 if tile.paired else 1)
     if devices == 1 or scheme.one_device == "all":
         return None
     chips, batch = samples.x.shape[:2]
@@ -106,10 +106,18 @@ def _ideal_update_(tile: Tile, samples: Samples) -> None:
     change = torch.bmm(d.transpose(1, 2), x)
     if samples.bias:
         change = torch.cat((change, d.sum(1).unsqueeze(2)), dim=2)
-    moved = tile.state - change.unsqueeze(1)
+    moved = tile.state - _of_devices(tile, change)
     if (bounds := tile.bounds()) is not None:
         moved = torch.minimum(torch.maximum(moved, bounds[0]), bounds[1])
     if tile.frozen is not None:
         moved = torch.where(tile.frozen.bool(), tile.state, moved)
     tile.state.copy_(moved)
     tile.show_()
+
+
+def _of_devices(tile: Tile, change: Tensor) -> Tensor:
+    """Return what is subtracted from every device, (chips, devices or 1, rows, columns), to change the weights."""
+    if not (tile.one_sided or bool((tile.gains < 0).any())):
+        return change.unsqueeze(1)
+    own = change.unsqueeze(1) * torch.sign(tile.gains).view(1, -1, 1, 1)
+    return own.clamp_max(0.0) if tile.one_sided else own
