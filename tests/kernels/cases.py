@@ -55,8 +55,8 @@ def make_cells(device: Device, shape, *, seed=0, per_chip=(), **options) -> Cell
     return with_options(cells, seed=seed, **options)
 
 
-def with_options(cells, *, seed=0, counts=False, frozen=False, write_noise=0.0, visible=False) -> Cells:
-    """Add counters, faults, write noise and the sum over devices to a tile."""
+def with_options(cells, *, seed=0, counts=False, frozen=False, write_noise=0.0, visible=False, pair="none") -> Cells:
+    """Add counters, faults, write noise, the sum over devices and the two sides of a pair to a tile."""
     shape = cells.state.shape
     generator = np.random.default_rng(seed + 2)
     if counts:
@@ -67,6 +67,10 @@ def with_options(cells, *, seed=0, counts=False, frozen=False, write_noise=0.0, 
         cells.apparent, cells.write_noise = cells.state.clone(), torch.full(shape[:1], write_noise)
     if visible:
         cells.gains = torch.from_numpy(generator.uniform(-1, 1, shape[1]).astype(np.float32))
+    if pair != "none":
+        cells.gains = cells.gains.abs() * torch.tensor([1.0, -1.0]).repeat(shape[1] // 2)
+        cells.paired, cells.one_sided = True, pair == "one-sided"
+    if visible:
         read = cells.state if cells.apparent is None else cells.apparent
         total = torch.zeros(shape[0], *shape[2:])
         for k in range(shape[1]):
@@ -96,7 +100,7 @@ def make_samples(chips, batch, rows, columns, *, seed=0, gain=10.0, step=3, bias
 
 def choose(cells: Cells, samples: Samples, scheme: Scheme) -> torch.Tensor | None:
     """Return which device each sample pulses, or None for all."""
-    chips, devices = cells.state.shape[:2]
+    chips, devices = cells.state.shape[0], cells.state.shape[1] // (1 + cells.paired)
     batch = samples.x.shape[1]
     if scheme.one_device == "all":
         return None

@@ -21,6 +21,9 @@ CASES = [
     (Tabled(), (1, 1, 3, 4), Scheme(bl=4), {"counts": True}, 1),
     (Tabled(sizes=[[0.01, 0.02], [0.03, 0.01]], noise=[[0.3], [0.1]]), (2, 1, 3, 4), Scheme(bl=4), {}, 1),
     (TabledCurve(), (1, 1, 3, 4), Scheme(bl=4), {"counts": True}, 1),
+    (SoftBounds(dw_min=0.01), (2, 4, 3, 4), Scheme(bl=4, one_device="turn"), OPTIONS | {"pair": "one-sided"}, 2),
+    (Tiring(), (1, 2, 3, 4), Scheme(bl=4), {"counts": True, "pair": "one-sided"}, 1),
+    (SoftBounds(dw_min=0.01), (1, 4, 3, 4), Scheme(bl=4), OPTIONS | {"pair": "differential"}, 1),
 ]
 
 

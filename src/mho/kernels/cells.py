@@ -22,6 +22,10 @@ class Cells:
     apparent, write_noise: what is read when writing is noisy: state + write_noise xi; write_noise is (chips,).
     visible, gains: (chips, rows, columns) sum over devices of gain times device, kept when it is not `state` itself.
     offset: (chips, rows, columns) what the reference devices take from `visible`, or None.
+    paired: devices 2k and 2k + 1 are the sides of a pair; where one device of a cell is pulsed, one pair is.
+    one_sided: a coincidence pulses only the devices that it raises, and leaves the others alone in every way.
+
+    A device of negative gain (as it is when an update begins) goes down where its weight goes up.
     """
 
     device: type[Device]
@@ -36,6 +40,8 @@ class Cells:
     visible: Tensor | None = None
     gains: Tensor = field(default_factory=lambda: torch.ones(1))
     offset: Tensor | None = None
+    paired: bool = False
+    one_sided: bool = False
 
     @property
     def per_cell(self) -> tuple[bool, ...]:

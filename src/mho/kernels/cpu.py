@@ -84,7 +84,7 @@ def rates(samples: Samples, scheme: Scheme) -> Rates:
 def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates, device_of: Tensor | None) -> None:
     """Move the devices of a tile by the pulses of one step's samples, in place.
 
-    `device_of`: (chips, batch) int32, which device of a cell each sample pulses; None for all of them.
+    `device_of`: (chips, batch) int32, which device of a cell (or pair, if `paired`) each sample pulses; None for all.
     """
     chips, _, rows, columns = cells.state.shape
     batch = samples.x.shape[1]
@@ -163,6 +163,7 @@ def _set_pulses(a: Block, cells: Cells, samples: Samples) -> None:
         counts=address(cells.counts), totals=cells.totals.data_ptr(), frozen=address(cells.frozen),
         apparent=address(cells.apparent) if noisy else 0, write_noise=address(cells.write_noise) if noisy else 0,
         visible=address(cells.visible), gains=cells.gains.data_ptr(), offset=address(cells.offset),
+        paired=cells.paired, one_sided=cells.one_sided,
     )  # fmt: skip
     for i, word in enumerate(law_words(cells)):
         a.words[a.places["table_0"] + i] = word

@@ -67,6 +67,7 @@ def mean_update_(cells: Cells, samples: Samples, noisy: Tensor, device_of: Tenso
         frozen=address(cells.frozen), apparent=address(cells.apparent) if disturbed else 0,
         write_noise=address(cells.write_noise) if disturbed else 0, visible=address(cells.visible),
         gains=cells.gains.data_ptr(), offset=address(cells.offset), noisy=noisy.data_ptr(),
+        paired=cells.paired, one_sided=cells.one_sided,
         grain=max(1, min(16, chips * rows // (4 * workers))),
     )  # fmt: skip
     for i, word in enumerate(law_words(cells)):

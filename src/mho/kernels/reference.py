@@ -105,20 +105,23 @@ def trains(samples: Samples, scheme: Scheme, rates_: Rates, chip: int, vector: i
 def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates, device_of: Tensor | None) -> None:
     """Move the devices of a tile by the pulses of one step's samples, in place.
 
-    `device_of`: (chips, batch) int32, which device of a cell each sample pulses; None for all of them.
-    A pulse is up where x and d differ in sign: the update is W -= lr d x^T.
+    `device_of`: (chips, batch) int32, which device of a cell (or pair, if `paired`) each sample pulses; None for all.
+    A pulse is up where x and d differ in sign: the update is W -= lr d x^T; under a negative gain it is down there.
     """
-    chips, devices = cells.state.shape[:2]
+    chips = cells.state.shape[0]
     for chip in range(chips):
         touched = np.zeros(cells.state.shape[1:], bool)
         for vector in range(samples.x.shape[1]):
             x_on, d_on = trains(samples, scheme, rates_, chip, vector)
-            chosen = range(devices) if device_of is None else [int(device_of[chip, vector])]
+            chosen = _chosen(cells, device_of, chip, vector)
+            up = _up(cells, samples, chip, vector)
             for slot in range(x_on.shape[1]):
                 hit = np.zeros_like(touched)
                 for k in chosen:
                     hit[k] = np.outer(d_on[:, slot], x_on[:, slot])
-                touched |= _pulse(cells, samples, chip, vector, slot, hit)
+                if cells.one_sided:
+                    hit &= up
+                touched |= _pulse(cells, samples, chip, (vector, slot), hit, up)
         _write(cells, samples, chip, touched)
 
 
@@ -130,17 +133,18 @@ def mean_update_(cells: Cells, samples: Samples, noisy: Tensor, device_of: Tenso
     then has the mean and the variance of n pulses, and no state leaves the law's bounds. Further states go the same
     share of their way. No pulses are counted; n is at most 65,536 a sample.
     """
-    chips, devices = cells.state.shape[:2]
+    chips = cells.state.shape[0]
     for chip in range(chips):
         touched = np.zeros(cells.state.shape[1:], bool)
         for vector in range(samples.x.shape[1]):
             x, d = samples.x[chip, vector].numpy(), samples.d[chip, vector].numpy()
             x = np.append(x, np.float32(1.0)) if samples.bias else x
             pulses = np.minimum((samples.gain[chip].numpy() * np.abs(d))[:, None] * np.abs(x), np.float32(MOST))
-            chosen = range(devices) if device_of is None else [int(device_of[chip, vector])]
             number = np.zeros(touched.shape, np.float32)
-            for k in chosen:
+            for k in _chosen(cells, device_of, chip, vector):
                 number[k] = pulses
+            if cells.one_sided:
+                number[~_up(cells, samples, chip, vector)] = 0.0
             if cells.frozen is not None:
                 number[cells.frozen[chip].numpy() != 0] = 0.0
             parts = np.ceil(number)
@@ -159,7 +163,7 @@ def _move_part(
     on = share > 0
     arrays, taken = _of_law(cells, chip, on)
     old, share = [a[on] for a in arrays], share[on]
-    up = np.broadcast_to(_up(samples, chip, vector), on.shape)[on]
+    up = _up(cells, samples, chip, vector)[on]
     xi = np.zeros_like(share)
     if noisy:
         key = key_of(samples, chip, "pulse")
@@ -170,26 +174,34 @@ def _move_part(
         array[on] = np.clip(a + share * (b - a), np.minimum(a, b), np.maximum(a, b))
 
 
-def _up(samples: Samples, chip: int, vector: int) -> np.ndarray:
-    """Return whether a pulse of this sample on (row, column) is up."""
+def _chosen(cells: Cells, device_of: Tensor | None, chip: int, vector: int) -> list[int]:
+    """Return the devices of a cell that a sample pulses."""
+    devices, sides = range(cells.state.shape[1]), 1 + cells.paired
+    return [k for k in devices if device_of is None or k // sides == int(device_of[chip, vector])]
+
+
+def _up(cells: Cells, samples: Samples, chip: int, vector: int) -> np.ndarray:
+    """Return whether a pulse of this sample on (device, row, column) is up."""
     x = np.signbit(samples.x[chip, vector].numpy())
     if samples.bias:
         x = np.append(x, False)
-    return np.not_equal.outer(np.signbit(samples.d[chip, vector].numpy()), x)
+    weight = np.not_equal.outer(np.signbit(samples.d[chip, vector].numpy()), x)
+    return np.not_equal.outer(cells.gains.numpy() < 0, weight)
 
 
-def _pulse(cells: Cells, samples: Samples, chip: int, vector: int, slot: int, hit: np.ndarray) -> np.ndarray:
-    """Pulse the devices in `hit` (devices, rows, columns) once, and return which of them can move."""
+def _pulse(
+    cells: Cells, samples: Samples, chip: int, moment: tuple[int, int], hit: np.ndarray, up: np.ndarray
+) -> np.ndarray:
+    """Pulse the devices in `hit` (devices, rows, columns) once, at (vector, slot); return which of them can move."""
     cells.totals[chip] += int(hit.sum())
     moves = hit if cells.frozen is None else hit & (cells.frozen[chip].numpy() == 0)
     if not moves.any():
         return moves
-    number = samples.first + vector
-    xi = normal32(draws(key_of(samples, chip, "pulse"), np.flatnonzero(moves), number, slot, samples.step))
-    up = np.broadcast_to(_up(samples, chip, vector), moves.shape)[moves]
+    number = samples.first + moment[0]
+    xi = normal32(draws(key_of(samples, chip, "pulse"), np.flatnonzero(moves), number, moment[1], samples.step))
     arrays, taken = _of_law(cells, chip, moves)
     w, *extra = (a[moves] for a in arrays)
-    new = cells.device.pulse(w, up, xi, *extra, *taken)
+    new = cells.device.pulse(w, up[moves], xi, *extra, *taken)
     for array, value in zip(arrays, new if cells.device.state else [new], strict=True):
         array[moves] = np.asarray(value, np.float32)
     if cells.counts is not None:

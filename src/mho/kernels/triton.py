@@ -93,7 +93,7 @@ def assembly(device: type[Device], per_cell: tuple[bool, ...], capability: int =
     from triton.compiler import ASTSource
 
     kernel = pulse_kernels(device, per_cell).pulse  # type: ignore[arg-type]  # mypy: a class is hashable
-    flags = {"ONE": 0, "FROZEN": 1, "COUNTS": 1, "NOISY": 1, "BLOCK": BLOCK}
+    flags = {"ONE": 0, "SIDES": 2, "ONE_SIDED": 1, "FROZEN": 1, "COUNTS": 1, "NOISY": 1, "BLOCK": BLOCK}
     words = {"x_words": "*i64", "d_words": "*i64", "totals": "*i64", "x_signs": "*i8", "d_signs": "*i8"}
     words |= {"frozen": "*u8"} | dict.fromkeys(("lengths", "keys", "device_of", "counts"), "*i32")
     words |= dict.fromkeys(("batch", "devices", "rows", "columns", "first", "step"), "i32")
@@ -157,10 +157,11 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
     kernel[(-(-devices * rows * columns // BLOCK), chips)](
         cells.state, x_words, d_words, x_signs, samples.d.signbit().to(torch.int8), rates_.length,
         samples.keys.contiguous(), given(device_of), given(cells.frozen), given(cells.counts),
-        given(cells.apparent), given(cells.write_noise), cells.totals, samples.x.shape[1], devices, rows,
+        given(cells.apparent), given(cells.write_noise), cells.totals, cells.gains, samples.x.shape[1], devices, rows,
         columns, samples.first, samples.step, *tables, *nodes,
-        ONE=int(device_of is not None), FROZEN=int(cells.frozen is not None),
-        COUNTS=int(cells.counts is not None), NOISY=int(noisy), BLOCK=BLOCK, **OPTIONS,
+        ONE=int(device_of is not None), SIDES=1 + cells.paired, ONE_SIDED=int(cells.one_sided),
+        FROZEN=int(cells.frozen is not None), COUNTS=int(cells.counts is not None), NOISY=int(noisy),
+        BLOCK=BLOCK, **OPTIONS,
     )  # fmt: skip
     if cells.visible is not None:
         read = cells.apparent if noisy and cells.apparent is not None else cells.state
