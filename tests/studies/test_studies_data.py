@@ -52,11 +52,11 @@ def test_several_devices_are_on_the_second_convolution_only() -> None:
     devices = {}
     for case in one.cases:
         analog = one.config(case, "full", 0).analog
-        devices[case.name] = [analog.for_layer(n).mapping.devices for n in ("conv1", "conv2", "fc1", "fc2")]
+        devices[case.name] = [analog.for_layer(n).cell.devices for n in ("conv1", "conv2", "fc1", "fc2")]
     assert devices["everything on"] == devices["NM, BM, 13 devices on K2"] == [1, 13, 1, 1]
     assert devices["NM, BM, 4 devices on K2"] == [1, 4, 1, 1]
     assert devices["UM with BL 1"] == [1, 1, 1, 1]
-    assert one.config(one.cases[-1], "full", 0).analog.for_layer("conv2").mapping.combine == "average"
+    assert one.config(one.cases[-1], "full", 0).analog.for_layer("conv2").cell.combine == "average"
 
 
 def test_the_long_run_of_2016_halves_the_rate_every_ten_epochs() -> None:

@@ -11,7 +11,8 @@ import pytest
 from mho.config import RunConfig
 from mho.devices import SoftBounds
 from mho.errors import ConfigError
-from mho.studies import Series, run, study
+from mho.studies import Case, Series, run, study
+from mho.studies.kim_2019 import PRESET
 from mho.studies.outcome import Outcome
 from mho.studies.results import rows, setup, table
 from mho.studies.weights import initial_weights, trained_weights
@@ -57,9 +58,9 @@ def test_a_case_is_split_into_the_chips_of_each_value() -> None:
 
 def test_chips_of_one_value_need_not_lie_side_by_side() -> None:
     mixed = RunConfig(chips=4, lr=(0.1, 0.2, 0.1, 0.3))
-    series = Series("rate {:g}", "rate", "lr", {})
-    assert series.groups(mixed) == [(0.1, (0, 2)), (0.2, (1,)), (0.3, (3,))]
-    assert series.groups(RunConfig(chips=4)) == []
+    one = Case("one", "", PRESET, series=Series("rate {:g}", "rate", "lr", {}))
+    assert one.groups(mixed) == {(0.1,): (0, 2), (0.2,): (1,), (0.3,): (3,)}
+    assert one.groups(RunConfig(chips=4)) == {}
 
 
 def test_rows_are_compared_with_the_baseline_and_the_balanced_device() -> None:

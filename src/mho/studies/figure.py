@@ -29,7 +29,7 @@ def draw(study: Study, outcomes: Sequence[Outcome], folder: Path) -> None:
     with rc_context({"font.size": 9, "svg.hashsalt": study.name, "svg.fonttype": "none"}):
         figure = Figure(layout="constrained")
         FigureCanvasAgg(figure)
-        if any(o.case.series is not None for o in outcomes):
+        if any(o.case.axes for o in outcomes):
             draw_series(figure, study, outcomes)
         else:
             _draw_cases(figure, study, outcomes)
@@ -41,10 +41,13 @@ def draw(study: Study, outcomes: Sequence[Outcome], folder: Path) -> None:
 
 def caption(study: Study, outcomes: Sequence[Outcome]) -> str:
     """Return in words what the figure shows."""
-    if all(o.case.series is None for o in outcomes):
+    if not any(o.case.axes for o in outcomes):
         return "Test error per epoch of every case, and final test errors"
     weights = f"; weights of {study.weights} before and after training" if study.weights else ""
-    return f"Test accuracy of every case over the settings that its chips go through{weights}"
+    border = f"; the dotted line is {study.threshold:g} points below the baseline" if study.threshold else ""
+    maps = "; points lost over two settings, with the border of that loss" if any(o.case.grid for o in outcomes) else ""
+    pulses = "; pulses per device over the whole training" if study.endurance else ""
+    return f"Test accuracy of every case over the settings that its chips go through{border}{maps}{pulses}{weights}"
 
 
 def _draw_cases(figure: Figure, study: Study, outcomes: Sequence[Outcome]) -> None:

@@ -9,7 +9,7 @@ BL_1 = UPDATE | {"update.bl": 1}
 
 def on_k2(devices: int) -> dict[str, object]:
     """Return the change that makes every weight of the second convolution the average of several devices."""
-    return {"layers": {"conv2": {"mapping.devices": devices, "mapping.combine": "average"}}}
+    return {"layers": {"conv2": {"cell.devices": devices, "cell.combine": "average"}}}
 
 
 def recalled(text: str) -> tuple[Reference, ...]:

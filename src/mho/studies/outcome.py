@@ -11,7 +11,7 @@ from typing import Any
 from mho.config import RunConfig, load
 from mho.data import Dataset
 from mho.errors import ConfigError
-from mho.studies.base import Case
+from mho.studies.base import Case, Series
 from mho.train.unattended import ended, epochs_of, run_to_the_end
 
 
@@ -38,19 +38,29 @@ class Outcome:
         return tuple(ids[k] for k in self.members) if self.members else ids
 
     def parts(self) -> tuple[Outcome, ...]:
-        """Return an outcome for every value of the case's series, of that value's chips, or itself without one."""
-        series = self.case.series
-        groups = series.groups(self.config) if series is not None else []
-        if series is None or not groups:
-            return (self,)
-        return tuple(self._part(series.label.format(v), chips) for v, chips in groups)
+        """Return an outcome for every row of the case's series, of that row's chips, or itself without one."""
+        return tuple(part for _, part in self.points()) or (self,)
+
+    def points(self) -> list[tuple[tuple[float, ...], Outcome]]:
+        """Return the values of the case's series at every row, with the outcome of the row's chips."""
+        groups, case = self.case.groups(self.config), self.case
+        return [(point, self._part(case.label(self.config, point), chips)) for point, chips in groups.items()]
+
+    def curve(self, axis: Series) -> list[tuple[float, Outcome]]:
+        """Return the values of one series with their outcomes, the other series at their first values."""
+        varied = self.case.varied(self.config)
+        if axis not in varied:
+            return []
+        points, k = self.points(), varied.index(axis)
+        first = points[0][0]
+        return [(p[k], part) for p, part in points if p[:k] + p[k + 1 :] == first[:k] + first[k + 1 :]]
 
     def _part(self, label: str, chips: tuple[int, ...]) -> Outcome:
         def chosen(values: Sequence[float]) -> list[float]:
             return [values[k] for k in chips]
 
         about = self.case.about if 0 in chips else "the same"
-        case = replace(self.case, name=f"{self.case.name}, {label}", about=about, series=None)
+        case = replace(self.case, name=f"{self.case.name}, {label}", about=about, series=())
         lines = [{**line, "test_accuracy": chosen(line["test_accuracy"])} for line in self.lines]
         return replace(self, case=case, accuracy=chosen(self.accuracy), lines=lines, members=chips)
 

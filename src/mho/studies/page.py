@@ -36,7 +36,7 @@ def page(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], str]:
-    """Return study.json and the table in table.md."""
+    """Return study.json and the tables in table.md."""
     try:
         about = json.loads((folder / "study.json").read_text(encoding="utf-8"))
         text = (folder / "table.md").read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], str]:
         raise CheckpointError(
             f"{folder} holds no results of a study ({error}); run mho study run NAME --out {folder}"
         ) from error
-    return about, "".join(line for line in text.splitlines(keepends=True) if line.startswith("|"))
+    return about, text[text.index("\n|") + 1 : text.rindex("|\n") + 2]
 
 
 def block(about: dict[str, Any], table: str, stem: str) -> str:

@@ -50,7 +50,8 @@ def penalty(study: Study, outcomes: Sequence[Outcome], outcome: Outcome) -> list
 
     Chip by chip where both have the same chips, for chip k starts from the same weights everywhere; else from its mean.
     """
-    return _over(outcome, next((o for o in outcomes if o.case == study.baseline), None))
+    base = study.baseline_of(outcome.case)
+    return _over(outcome, next((o for o in outcomes if o.case == base), None))
 
 
 def from_yardstick(study: Study, outcomes: Sequence[Outcome], outcome: Outcome) -> list[float] | None:
@@ -103,15 +104,17 @@ def _signed(gap: Sequence[float]) -> str:
 def setup(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
     """Return what all cases share, in sentences: without it no number of a study means anything."""
     run = outcomes[0].config
+    data = " and ".join(dict.fromkeys(o.config.data for o in outcomes))
     images = "all" if run.train_images is None else f"the first {run.train_images:,}"
     falls = f", times {run.lr_schedule.factor:g} after epochs {', '.join(map(str, run.lr_schedule.epochs))}"
-    chips = f"{run.n_chips} chips" if run.n_chips > 1 else "1 chip"
-    series = any(o.case.series is not None for o in outcomes)
+    counts = sorted({len(o.accuracy) for o in parts(outcomes)})
+    chips = f"{' or '.join(map(str, counts))} chips" if counts != [1] else "1 chip"
+    series = any(o.case.axes for o in outcomes)
     apart = "Differences are taken from the mean of the row compared with."
     own = {"init": "initial weights", "order": "order of the data"}
     differ = ", ".join(["devices", "noise", *(own[v] for v in run.vary)])
     return [
-        f"Network {run.network} on {run.data}: {images} training and all test images, {run.epochs} epochs.",
+        f"Network {run.network} on {data}: {images} training and all test images, {run.epochs} epochs.",
         f"Batch {run.batch_size}, loss summed over the batch, learning rate {run.lr}"
         f"{falls if run.lr_schedule.epochs else ', constant'}.",
         f"Seed {run.seed}, {chips}{' for each row' if series else ''}; "
@@ -119,8 +122,15 @@ def setup(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
         f"(baseline: initial weights only). "
         f"{apart if series else 'Differences from the baseline are taken chip by chip.'}",
         "Test accuracy is read after the last epoch, through the periphery of training, with its noise.",
-        *_hardware([o.config for o in outcomes]),
+        *_hardware([_as_stated(o) for o in outcomes]),
     ]
+
+
+def _as_stated(outcome: Outcome) -> RunConfig:
+    """Return a run with the first value of each of its series on all chips."""
+    case, config = outcome.case, outcome.config
+    first = {path: axis.held(config)[0] for axis in case.varied(config) for path in axis.paths}
+    return config.with_(first) if first else config
 
 
 def _hardware(configs: Sequence[RunConfig]) -> list[str]:

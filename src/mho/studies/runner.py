@@ -17,7 +17,8 @@ from mho.folders import write_text
 from mho.studies.base import Case, Study
 from mho.studies.catalogue import study as find
 from mho.studies.outcome import Outcome, carry_out, read
-from mho.studies.results import rows, setup, table
+from mho.studies.report import report_rows, report_tables
+from mho.studies.results import setup
 from mho.train.summary import versions
 
 
@@ -46,18 +47,19 @@ def run(
     done = {case.name: found for case in study.cases if (found := _read(folder, case, configs)) is not None}
     left = [case for case in study.choose(cases) if case.name not in done]
     clock = _Clock(len(left), kept=list(done), shown=bool(progress))
-    data = load(configs[study.baseline.name].data, progress=bool(progress)) if left else None
+    sets = {configs[case.name].data for case in left}
+    data = {named: load(named, progress=bool(progress)) for named in sorted(sets)}
     for case in left:
-        assert data is not None
         clock.begin(case)
-        done[case.name] = carry_out(case, configs[case.name], _place(folder, case), data, progress)
+        config = configs[case.name]
+        done[case.name] = carry_out(case, config, _place(folder, case), data[config.data], progress)
         clock.end(done[case.name])
         _write(study, folder, _ordered(study, done), asked)
     if not left:
         _write(study, folder, _ordered(study, done), asked)
     if progress:
         print(f"\n{(folder / 'table.md').read_text(encoding='utf-8')}\n{folder / 'figure.png'}", flush=True)
-    return rows(study, _ordered(study, done))
+    return report_rows(study, _ordered(study, done))
 
 
 def _ordered(study: Study, done: dict[str, Outcome]) -> list[Outcome]:
@@ -96,10 +98,10 @@ def _write(study: Study, folder: Path, outcomes: list[Outcome], asked: dict[str,
             for o in outcomes
         ],
     }
-    write_text(folder / "results.json", json.dumps(rows(study, outcomes), indent=1, allow_nan=False) + "\n")
+    write_text(folder / "results.json", json.dumps(report_rows(study, outcomes), indent=1, allow_nan=False) + "\n")
     write_text(folder / "study.json", json.dumps(about, indent=1, allow_nan=False) + "\n")
     lines = "".join(f"- {line}\n" for line in setup(study, outcomes))
-    write_text(folder / "table.md", f"# {study.name}: {study.source}\n\n{table(study, outcomes)}\n{lines}")
+    write_text(folder / "table.md", f"# {study.name}: {study.source}\n\n{report_tables(study, outcomes)}\n{lines}")
     draw(study, outcomes, folder)
 
 

@@ -1,0 +1,128 @@
+"""Tolerances: the value of a setting at which the penalty passes a threshold, read off the curve of a series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from mho.studies.base import Study
+from mho.studies.outcome import Outcome
+from mho.studies.results import penalty
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The penalty over the values of a series: points below the baseline, mean and standard deviation over chips."""
+
+    case: str
+    axis: str
+    values: tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    chips: int
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Where a curve passes a threshold.
+
+    value: interpolated; the first value where the penalty is above the threshold there already, the last where it never
+    is (`passed` False). low, high: where the curve one standard deviation worse, and better, passes it.
+    """
+
+    curve: Curve
+    value: float
+    low: float
+    high: float
+    passed: bool
+
+    @property
+    def text(self) -> str:
+        """What was found, in words."""
+        first, last = self.curve.values[0], self.curve.values[-1]
+        if not self.passed:
+            return f"not passed up to {last:g}"
+        if self.value == first:
+            return f"above it at {first:g} already"
+        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
+
+
+def tolerances(study: Study, outcomes: Sequence[Outcome]) -> list[Tolerance]:
+    """Return the tolerance of every series of the cases that go through their series one after another."""
+    if study.threshold is None:
+        return []
+    return [tolerance(curve, study.threshold) for curve in curves(study, outcomes)]
+
+
+def curves(study: Study, outcomes: Sequence[Outcome]) -> Iterator[Curve]:
+    """Yield the penalty over every series; nothing without the baseline that it is counted from."""
+    for outcome in outcomes:
+        for axis in () if outcome.case.grid else outcome.case.axes:
+            points = [(value, penalty(study, outcomes, part)) for value, part in outcome.curve(axis)]
+            known = [(value, [-gap for gap in gaps]) for value, gaps in points if gaps is not None]
+            if len(known) > 1:
+                yield Curve(
+                    outcome.case.name,
+                    axis.axis,
+                    tuple(value for value, _ in known),
+                    tuple(fmean(gaps) for _, gaps in known),
+                    tuple(stdev(gaps) if len(gaps) > 1 else 0.0 for _, gaps in known),
+                    len(known[0][1]),
+                )
+
+
+def tolerance(curve: Curve, threshold: float) -> Tolerance:
+    """Return where a curve passes a threshold for the first time, between two values by a straight line."""
+    worse = [m + s for m, s in zip(curve.mean, curve.std, strict=True)]
+    better = [m - s for m, s in zip(curve.mean, curve.std, strict=True)]
+    found, low, high = (_crossing(curve.values, line, threshold) for line in (curve.mean, worse, better))
+    last = curve.values[-1]
+    return Tolerance(
+        curve,
+        last if found is None else found,
+        last if low is None else low,
+        last if high is None else high,
+        found is not None,
+    )
+
+
+def _crossing(values: Sequence[float], line: Sequence[float], threshold: float) -> float | None:
+    """Return the first value at which a line of straight pieces is above the threshold; None where it nowhere is."""
+    if line[0] > threshold:
+        return values[0]
+    for k in range(1, len(values)):
+        if line[k] > threshold:
+            share = (threshold - line[k - 1]) / (line[k] - line[k - 1])
+            return values[k - 1] + share * (values[k] - values[k - 1])
+    return None
+
+
+def tolerance_rows(study: Study, found: Sequence[Tolerance]) -> list[dict[str, Any]]:
+    """Return the rows of results.json; `std` is half the interval that the spread over chips gives."""
+    return [
+        {
+            "case": f"{t.curve.case}, tolerance of {t.curve.axis}",
+            "ours": round(t.value, 6),
+            "std": round(abs(t.high - t.low) / 2, 6),
+            "chips": t.curve.chips,
+            "paper": None,
+            "provenance": f"{t.text}; no published number known",
+            "unit": f"value where the penalty passes {study.threshold:g} points",
+        }
+        for t in found
+    ]
+
+
+def tolerance_table(study: Study, found: Sequence[Tolerance]) -> str:
+    """Return the tolerances as a Markdown table, nothing where none were asked for."""
+    if not found:
+        return ""
+    passes = f"tolerated: the penalty passes {study.threshold:g} points at"
+    lines = [f"| case | setting | {passes} | penalty at the last value |", "|---|---|---|---|"]
+    for t in found:
+        c = t.curve
+        end = f"{c.mean[-1]:.2f} ± {c.std[-1]:.2f} points at {c.values[-1]:g}".replace("-", "−")
+        lines.append(f"| {c.case} | {c.axis} | {t.text} | {end} |")
+    return "\n".join(lines) + "\n"
