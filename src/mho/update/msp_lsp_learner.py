@@ -1,0 +1,207 @@
+"""MSP/LSP at work: the two arrays of a block, their transfers, and what is known of these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mho.devices.base import over_chips
+from mho.devices.spread import numbers
+from mho.errors import SettingsError
+from mho.kernels.product import normals
+from mho.update.apply import Prepared, apply_update_
+from mho.update.learner import Learner
+from mho.update.moving import Rate, gains, prepare_array
+from mho.update.msp_lsp import MspLsp
+from mho.update.program import movable, program_, read, spread_of
+from mho.update.program_plan import Movers
+from mho.update.rule import Making
+
+
+class MspLspLearner(Learner):
+    """The MSP and the LSP of a block of weights, W = F msp + s lsp.
+
+    sign: s, (1, rows or 1, columns or 1). clock: samples (or steps) since a transfer fell due, and transfers so far.
+    found: (4, chips) float64, mean and standard deviation of W - F msp after the last transfer, and the sums of all.
+    Raises ConfigError where no LSP can bridge a step of the MSP.
+    """
+
+    gain: Tensor
+    sign: Tensor
+    clock: Tensor
+    found: Tensor
+    shown: Tensor
+
+    def __init__(self, rule: MspLsp, making: Making) -> None:
+        msp, lsp = making.array(suffix="msp"), making.array(rule.lsp, "lsp")
+        super().__init__(msp=msp, lsp=lsp)
+        self.rule, self.msp, self.lsp, self.update = rule, msp, lsp, making.update
+        self.gains, self.movers, self.lsp_movers = gains(lsp, making.update), Movers(msp), Movers(lsp)
+        chips, rows, columns = msp.visible.shape
+        self.register_buffer("gain", _column(over_chips(rule.gain, chips, "rule.gain")), persistent=False)
+        self._check_reach()
+        lines = {"half-rows": (1, rows, 1), "half-columns": (1, 1, columns)}.get(rule.select, (1, 1, 1))
+        self.register_buffer("sign", torch.ones(lines))
+        self.register_buffer("clock", torch.zeros(2, dtype=torch.int64))
+        self.register_buffer("found", torch.zeros(4, chips, dtype=torch.float64))
+        self.register_buffer("shown", torch.zeros_like(msp.visible))
+        self._combine()
+
+    def _check_reach(self) -> None:
+        """Refuse a gain at which weights between two steps of the MSP are out of the reach of the LSP."""
+        gap = self.gain.flatten().double() * torch.from_numpy(self.movers.up)
+        span = 2.0 * self.lsp.reach.double()
+        if bool((gap > span).any()):
+            worst = int((gap / span).argmax())
+            most = float(span[worst]) / float(self.movers.up[worst])
+            raise SettingsError([(
+                "rule.gain",
+                f"F = {float(self.gain.flatten()[worst]):g} makes weights unreachable: a step of the MSP is "
+                f"{float(gap[worst]):g} of a weight, and the LSP spans {float(span[worst]):g}; give F of at most "
+                f"{most:.3g}, an MSP with smaller steps or an LSP with a wider range",
+            )])  # fmt: skip
+
+    @property
+    def visible(self) -> Tensor:
+        """The weights that a product sees, (chips, rows, columns)."""
+        return self.shown
+
+    @property
+    def reach(self) -> Tensor:
+        """Per chip the largest weight of either sign that the mean cells can show."""
+        return self.gain.flatten() * self.msp.reach + self.lsp.reach
+
+    def prepare(self, x: Tensor, d: Tensor, lr: Rate, *, bias: bool, first: int, positions: int) -> Any:
+        """Return the update of the LSP and the samples in it; raise NotFiniteError for NaN or infinity."""
+        samples = x.shape[1] // positions
+        if self.sign.shape[2] > 1:
+            if bias:
+                x, bias = torch.cat((x, x.new_ones(*x.shape[:2], 1)), dim=2), False
+            x = x * self.sign[:, 0]
+        elif self.rule.polarity_inversion:
+            d = d * self.sign[:, :, 0]
+        return samples, prepare_array(self.lsp, x, d, self.gains(lr), self.update, bias=bias, first=first)
+
+    def apply_(self, prepared: tuple[int, list[Prepared]]) -> None:
+        """Pulse the LSP."""
+        samples, steps = prepared
+        for step in steps:
+            apply_update_(step)
+        self.lsp.show_()
+        if self.rule.unit == "samples":
+            self.clock[0] += samples
+
+    def rest_(self) -> None:
+        """End an optimizer step: transfer where it is due, and let the devices rest."""
+        if self.rule.unit == "steps":
+            self.clock[0] += 1
+        if int(self.clock[0]) >= self.rule.every:
+            self.transfer_()
+            self.clock[0] %= self.rule.every
+        super().rest_()
+        self._combine()
+
+    def transfer_(self) -> None:
+        """Write W, as read, into the MSP; reset the LSP; change the sign of what it will hold from now on."""
+        noise = self.rule.program.read_noise
+        small = self.sign * read(self.lsp, noise, self.lsp.tile_list[0].next_call("transfer"))
+        weights = self.gain * read(self.msp, noise, self.msp.tile_list[0].next_call("transfer")) + small
+        which, lines = self._chosen(small)
+        done = program_(self.msp, weights / self.gain, self.rule.program, which=which, movers=self.movers)
+        self._note(weights - self.gain * self.msp.visible, which)
+        self._empty_lsp_(which)
+        if self.rule.polarity_inversion:
+            self.sign.copy_(torch.where(lines, -self.sign, self.sign))
+        if self.rule.residual == "lsp":
+            self._put_back_(weights - self.gain * done.read, which)
+        self.clock[1] += 1
+        self._combine()
+
+    def _chosen(self, small: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Return the weights to write (None: all) and the lines of `sign` that these are."""
+        every = torch.ones_like(self.sign, dtype=torch.bool)
+        if self.rule.select == "all":
+            return None, every
+        if self.rule.select in ("saturated", "threshold"):
+            above = over_chips(self.rule.above, len(small), "rule.above").reshape(-1)
+            limit = torch.from_numpy(above.copy()) * (self.lsp.reach if self.rule.select == "saturated" else 1.0)
+            return small.abs() > limit.view(-1, 1, 1), every
+        size = self.sign.numel()
+        lines = ((torch.arange(size) >= (size + 1) // 2) == bool(self.clock[1] % 2)).view(self.sign.shape)
+        return lines.expand(small.shape), lines
+
+    def _note(self, residual: Tensor, which: Tensor | None) -> None:
+        """Keep mean and spread of what tuning left, over the weights that were written and can move."""
+        free = movable(self.msp)
+        counted = which if free is None else free if which is None else which & free
+        mean, std, _ = spread_of(residual, counted)
+        now = torch.from_numpy(np.stack((mean, std)))
+        self.found[:2] = now
+        self.found[2:] += now
+
+    def _empty_lsp_(self, which: Tensor | None) -> None:
+        """Reset the chosen LSP devices: to their references, or in pairs that pulses can only raise to 0."""
+        noise = over_chips(self.rule.reset_noise, len(self.lsp.place.chips), "rule.reset_noise")
+        for tile in self.lsp.tile_list:
+            mask = torch.ones_like(tile.state, dtype=torch.bool) if which is None else which.unsqueeze(1)
+            mask = mask.expand_as(tile.state)
+            tile.reset_(mask)
+            left = torch.zeros(()) if tile.reference is None or tile.one_sided else tile.reference
+            if any(numbers(self.rule.reset_noise)):
+                call = tile.next_call("transfer")
+                left = left + torch.from_numpy(noise) * normals(
+                    tile.role_keys["transfer"], tuple(tile.state.shape), call
+                )
+            elif left.dim() == 0:
+                continue
+            if (bounds := tile.bounds()) is not None:
+                left = torch.minimum(torch.maximum(left, bounds[0]), bounds[1])
+            moved = mask if tile.frozen is None else mask & (tile.frozen == 0)
+            written = None if tile.apparent is None else (tile.apparent - tile.state).masked_fill(moved, 0.0)
+            tile.state.copy_(torch.where(moved, left, tile.state))
+            tile.show_(written)
+        self.lsp.show_()
+
+    def _put_back_(self, residual: Tensor, which: Tensor | None) -> None:
+        """Put what tuning left, as read, into the LSP: by whole pulses, or exactly where updates are."""
+        wanted = self.sign * (residual if which is None else residual * which)
+        if self.update.ideal:
+            self.lsp.write_(self.lsp.visible + wanted)
+            return
+        limit = float(self.rule.program.pulses)
+        up, down = _column(self.lsp_movers.up), _column(self.lsp_movers.down)
+        number = (wanted / torch.where(wanted > 0, up, down)).round_().clamp_(-limit, limit)
+        self.lsp_movers.send_(number.to(torch.int32), turn=int(self.clock[1]))
+
+    def write_(self, weights: Tensor) -> Tensor:
+        """Write weights ideally: w/F into the MSP and what that leaves into the LSP; return the clipped share."""
+        self.msp.write_(weights / self.gain)
+        clipped = self.lsp.write_(self.sign * (weights - self.gain * self.msp.visible))
+        self._combine()
+        return clipped
+
+    def show_(self) -> None:
+        """Recompute what a product sees after arrays were moved by hand."""
+        super().show_()
+        self._combine()
+
+    def _combine(self) -> None:
+        torch.mul(self.lsp.visible, self.sign, out=self.shown)
+        self.shown.addcmul_(self.msp.visible, self.gain)
+
+    def tally(self) -> dict[str, Any]:
+        """Return what happened to both arrays, and of transfers: number, residual of the last and the mean over all."""
+        transfers = int(self.clock[1])
+        mean, std = self.found[:2].tolist()
+        all_means, all_stds = (self.found[2:] / max(1, transfers)).tolist()
+        return {
+            **super().tally(), "transfers": transfers, "residual_mean": all_means, "residual_std": all_stds,
+            "last_residual_mean": mean, "last_residual_std": std,
+        }  # fmt: skip
+
+
+def _column(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.asarray(values, np.float32).reshape(-1, 1, 1).copy())
