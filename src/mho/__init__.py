@@ -13,7 +13,7 @@ _HOMES = {
     "spread": "nn", "summary": "nn", "AnalogConfig": "config", "RunConfig": "config", "preset": "config",
     "presets": "config", "Mapping": "mapping", "Periphery": "periphery", "Update": "update", "train": "train",
     "check_device": "characterize", "show_device": "report", "ZeroShift": "update", "zero_shift": "nn",
-    "ablate": "sweep", "Window": "units",
+    "ablate": "sweep", "Window": "units", "ArraySettings": "tiles", "Cell": "tiles", "Refresh": "tiles",
 }  # fmt: skip
 _ROOMS = (
     "characterize",
@@ -28,6 +28,7 @@ _ROOMS = (
     "report",
     "studies",
     "sweep",
+    "tiles",
     "units",
     "update",
 )

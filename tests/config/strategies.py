@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from mho.config import AnalogConfig, LrSchedule, RunConfig, presets
 from mho.devices import ConstantStep, Device, Faults, Leak, LinearStep, SoftBounds, Spread, law
 from mho.mapping import Mapping
+from mho.tiles import Cell
+from mho.update.pulsed import Pulsed
 from mho.periphery import Periphery
 from mho.update import Update
 
@@ -83,6 +85,11 @@ peripheries = st.builds(
     adc_bits=st.none() | st.integers(2, 20),
 )
 updates = st.builds(Update, trains=st.sampled_from(["stochastic", "ideal"]), bl=st.integers(1, 64))
+cells = st.builds(
+    Cell, devices=st.integers(1, 20), combine=st.sampled_from(["average", "sum"]), reference=st.just("column"),
+    reference_value=over_chips(spreads),
+)  # fmt: skip
+rules = st.builds(Pulsed)
 mappings = st.builds(Mapping, max_rows=st.integers(1, 10**6), scale=over_chips(positive), learn_scale=st.booleans())
 
 changes = st.fixed_dictionaries(
@@ -103,6 +110,8 @@ analogs = st.builds(
     backward=peripheries,
     update=updates,
     mapping=mappings,
+    cell=cells,
+    rule=rules,
     layers=st.dictionaries(st.text(), changes, max_size=3),
 )
 runs = st.builds(

@@ -101,9 +101,9 @@ def test_wrong_parts_are_refused_by_name() -> None:
 
 
 def test_layers_differ_by_pattern_and_the_later_pattern_wins() -> None:
-    config = BASE.with_(layers={"conv*": {"devices": 4, "device": SoftBounds()}, "conv2": {"mapping.devices": 13}})
-    assert config.for_layer("conv1").mapping.devices == 4
-    assert config.for_layer("conv2").mapping.devices == 13
+    config = BASE.with_(layers={"conv*": {"devices": 4, "device": SoftBounds()}, "conv2": {"cell.devices": 13}})
+    assert config.for_layer("conv1").cell.devices == 4
+    assert config.for_layer("conv2").cell.devices == 13
     assert config.for_layer("conv2").device == SoftBounds()
     assert config.for_layer("head.fc") == BASE
     assert config.for_layer("conv2").layers == ()

@@ -28,7 +28,7 @@ def test_values_are_toml_or_bare_words() -> None:
     assert (run.analog.forward.noise_management, run.analog.forward.adc_bits) == ("none", None)
     assert (run.chips, run.vary, run.data, run.lr) == (2, ("init", "order"), "fashion-mnist", 0.001)
     assert run.lr_schedule.epochs == (10, 20)
-    assert run.analog.for_layer("fc1").mapping.devices == 2
+    assert run.analog.for_layer("fc1").cell.devices == 2
     assert run.analog.for_layer("a.b").update.bl == 3
     assert override(run, ["lr_schedule=constant"]).lr_schedule.epochs == ()
 

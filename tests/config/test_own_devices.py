@@ -11,7 +11,7 @@ import pytest
 
 from config.strategies import Relaxor
 from mho.config import AnalogConfig, RunConfig, dump, load, loads, override, preset, save
-from mho.config.laws import law_named, laws, name_of
+from mho.config.laws import DEVICES, laws
 from mho.devices import ConstantStep, Device, Spread, law
 from mho.errors import ConfigError
 
@@ -86,9 +86,9 @@ def test_on_the_command_line_a_path_is_relative_to_where_one_is(folder: Path, mo
 
 
 def test_a_device_of_a_module_is_named_by_import_when_it_lies_in_a_package() -> None:
-    assert law_named(name_of(Relaxor)) is Relaxor
-    assert law_named("mho.devices.soft_bounds:SoftBounds") is laws()["soft-bounds"]
-    assert name_of(ConstantStep) == "constant-step"
+    assert DEVICES.named(DEVICES.name_of(Relaxor)) is Relaxor
+    assert DEVICES.named("mho.devices.soft_bounds:SoftBounds") is laws()["soft-bounds"]
+    assert DEVICES.name_of(ConstantStep) == "constant-step"
 
 
 def test_a_device_that_no_file_can_name_is_not_saved() -> None:
@@ -129,4 +129,4 @@ def test_files_that_hold_no_such_device_are_refused(tmp_path: Path, text: str, s
 )
 def test_names_that_lead_nowhere_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=r"cannot be read|cannot be imported|has no class"):
-        law_named(name)
+        DEVICES.named(name)

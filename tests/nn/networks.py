@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from mho import AnalogConfig, Mapping, Periphery, Update
+from mho import AnalogConfig, Periphery, Update
 from mho.devices import ConstantStep, Spread
 
 
@@ -15,19 +15,24 @@ def wide(**changes) -> ConstantStep:
     return ConstantStep(**{k: v if k == "c2c" or isinstance(v, Spread) else Spread(v) for k, v in values.items()})
 
 
-def ideal(**mapping) -> AnalogConfig:
+def of(layout) -> dict:
+    """Return settings of a layout by their paths."""
+    cell = ("devices", "combine", "pulsed")
+    return {f"{'cell' if k in cell else 'mapping'}.{k}": v for k, v in layout.items()}
+
+
+def ideal(**layout) -> AnalogConfig:
     """Return a configuration with exact products and exact updates: plain SGD on tiles."""
     return AnalogConfig(
         device=wide(),
         forward=Periphery(ideal=True),
         update=Update(trains="ideal"),
-        mapping=Mapping(**mapping),
-    )
+    ).with_(of(layout))
 
 
-def quiet(**mapping) -> AnalogConfig:
+def quiet(**layout) -> AnalogConfig:
     """Return a configuration with exact products and pulsed updates of a device without spreads."""
-    return AnalogConfig(device=wide(), forward=Periphery(ideal=True), mapping=Mapping(**mapping))
+    return AnalogConfig(device=wide(), forward=Periphery(ideal=True)).with_(of(layout))
 
 
 def close(a, b, tolerance=2e-5):

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import mho
-from mho import AnalogConfig, Mapping, Periphery, Update
+from mho import AnalogConfig, Cell, Mapping, Periphery, Update
 from mho.devices import ConstantStep, Faults, SoftBounds, Spread
 from mho.errors import ConfigError, ShapeError
 from mho.kernels import cpu
@@ -48,7 +48,7 @@ def layers(columns=24, **options):
 
 
 def test_a_chip_draws_the_same_parameters_and_starts_with_the_same_weights():
-    together, alone = layers(mapping=Mapping(max_columns=9, devices=2))
+    together, alone = layers(mapping=Mapping(max_columns=9), cell=Cell(devices=2))
     for k, layer in enumerate(alone):
         for one, many in zip(layer.analog_tiles(), together.analog_tiles(), strict=True):
             for name in (
@@ -66,7 +66,7 @@ def test_a_chip_draws_the_same_parameters_and_starts_with_the_same_weights():
 @pytest.mark.parametrize("pulsed", ["all", "random", "turn"])
 @pytest.mark.parametrize("trains", ["stochastic", "deterministic"])
 def test_equal_x_and_d_give_equal_updates_bit_for_bit(pulsed, trains):
-    options = {"mapping": Mapping(devices=2, pulsed=pulsed, max_rows=6), "update": Update(trains=trains)}
+    options = {"mapping": Mapping(max_rows=6), "cell": Cell(devices=2, pulsed=pulsed), "update": Update(trains=trains)}
     together, alone = layers(**options)
     x, d = torch.randn(3, 7, 24), torch.randn(1, 3, 7, 10) * 0.1
     together.keep(x, d)
@@ -228,7 +228,7 @@ def test_one_step_differs_only_at_thresholds(sums, monkeypatch):
 def compare_trains(together, layer, k, many, one):
     """Return (bits, bits that differ) of the d trains; each that differs lies between its two limits."""
     scheme = Scheme(31, True, True, False, "all")
-    mine = layer.grids[0].prepare(*one, RATES[k])[0].moves[0].samples
+    mine = layer.grids[0].prepare(*one, RATES[k])[0][0].moves[0].samples
     ours = together.grids[0].prepare(*many, list(RATES))[0].moves[0].samples
     assert torch.equal(mine.keys[0], ours.keys[k])
     a, b = cpu.rates(mine, scheme), cpu.rates(ours, scheme)

@@ -102,11 +102,11 @@ def test_an_exclude_pattern_that_matches_nothing_names_the_nearest():
 
 
 def test_layers_may_have_settings_of_their_own():
-    config = AnalogConfig(layers={"block.*": {"mapping.devices": 3}, "head": {"forward": {"adc_bits": 5}}})
+    config = AnalogConfig(layers={"block.*": {"cell.devices": 3}, "head": {"forward": {"adc_bits": 5}}})
     model = mho.convert_to_analog(Net(), config)
-    assert model.block.inner["a"].config.mapping.devices == 3
+    assert model.block.inner["a"].config.cell.devices == 3
     assert model.block.inner["a"].analog_tiles()[0].state.shape[1] == 3
-    assert model.conv.config.mapping.devices == 1
+    assert model.conv.config.cell.devices == 1
     assert model.head.config.forward.adc_bits == 5
     assert model.conv.config.forward.adc_bits == 9
 

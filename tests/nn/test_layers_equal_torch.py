@@ -165,7 +165,7 @@ def test_learnt_scale_has_torchs_gradient(mapping):
     scale = grid.scale.detach().clone().requires_grad_()
     ones = torch.cat((x, torch.ones(5, 1)), dim=1)
     out = torch.zeros(5, 7)
-    for k, (r0, r1), (c0, c1), j, biased in grid.places:
+    for k, (r0, r1), (c0, c1), j, biased in grid.spans:
         out[:, r0:r1] = out[:, r0:r1] + ones[:, c0 : c1 + biased] @ grid.tiles[k].visible[0].T * scale[0, j, r0:r1]
     out.backward(d)
     close(grid.scale.grad, scale.grad)

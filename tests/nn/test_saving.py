@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import mho
-from mho import AnalogConfig, Mapping, Periphery
+from mho import AnalogConfig, Cell, Mapping, Periphery
 from mho.devices import Leak, SoftBounds
 from mho.errors import NotFiniteError
 from mho.optim import AnalogSGD
@@ -18,7 +18,7 @@ from mho.optim import AnalogSGD
 CONFIG = AnalogConfig(
     device=SoftBounds(write_noise=1.0, leak=Leak(1e4)),
     forward=Periphery(noise_management="running-max"),
-    mapping=Mapping(devices=2, pulsed="turn", max_columns=8, scaling="tile", learn_scale=True),
+    cell=Cell(devices=2, pulsed="turn"), mapping=Mapping(max_columns=8, scaling="tile", learn_scale=True),
     layers={"4": {"mapping.bias": "digital"}},
 )
 
@@ -139,8 +139,8 @@ def test_loading_wants_every_key_of_the_right_shape():
     model = make()
     held = model.state_dict()
     for change, message in (
-        (lambda d: d.pop("0.grids.0.tiles.0.state"), r"Missing key\(s\).*0.grids.0.tiles.0.state"),
-        (lambda d: d.pop("0.grids.0.tiles.1.clock"), r"Missing key\(s\).*0.grids.0.tiles.1.clock"),
+        (lambda d: d.pop("0.grids.0.blocks.0.arrays.weight.tiles.0.state"), r"Missing key\(s\).*0.grids.0.blocks.0.arrays.weight.tiles.0.state"),
+        (lambda d: d.pop("0.grids.0.blocks.1.arrays.weight.tiles.0.clock"), r"Missing key\(s\).*0.grids.0.blocks.1.arrays.weight.tiles.0.clock"),
         (lambda d: d.pop("3.calls"), r"Missing key\(s\).*3.calls"),
         (lambda d: d.update({"0.grids.0.stray": torch.zeros(1)}), r"Unexpected key\(s\).*0.grids.0.stray"),
         (lambda d: d.update({"4.bias": torch.zeros(3)}), r"size mismatch for 4.bias"),
@@ -151,15 +151,15 @@ def test_loading_wants_every_key_of_the_right_shape():
             make().load_state_dict(changed)
     other = train(make(), data(1))
     missing, stray = other.load_state_dict({}, strict=False)
-    assert "0.grids.0.tiles.0.clock" in missing
+    assert "0.grids.0.blocks.0.arrays.weight.tiles.0.clock" in missing
     assert not stray
 
 
 def test_loading_refuses_what_is_not_finite():
     model = make()
     held = {k: v.clone() for k, v in model.state_dict().items()}
-    held["4.grids.0.tiles.0.state"][0, 0, 0, 0] = float("nan")
-    with pytest.raises(NotFiniteError, match=r"4\.grids\.0\.tiles\.0\.state holds NaN"):
+    held["4.grids.0.blocks.0.arrays.weight.tiles.0.state"][0, 0, 0, 0] = float("nan")
+    with pytest.raises(NotFiniteError, match=r"4\.grids\.0\.blocks\.0\.arrays\.weight\.tiles\.0\.state holds NaN"):
         model.load_state_dict(held)
     assert model[4].get_weights()[0].isfinite().all()
 

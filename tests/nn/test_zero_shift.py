@@ -56,7 +56,7 @@ def train(m, chips=1, steps=60, lr=0.05):
     "mapping", [{}, {"bias": "digital"}, {"scaling": "output"}, {"max_rows": 5, "max_columns": 20}, {"devices": 2}]
 )
 def test_weights_and_biases_stay_within_the_range_left(mapping):
-    m = model(**{f"mapping.{k}": v for k, v in mapping.items()})
+    m = model(**mapping)
     before = [layer.get_weights() for layer in layers(m)]
     report = mho.zero_shift(m, method="exact")
     for layer, (weight, bias), told in zip(layers(m), before, report.layers, strict=True):

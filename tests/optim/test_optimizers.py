@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import mho
-from mho import AnalogConfig, Mapping, Periphery, Update
+from mho import AnalogConfig, Cell, Mapping, Periphery, Update
 from mho.devices import ConstantStep
 from mho.errors import ConfigError, NotFiniteError
 from mho.optim import AnalogOptimizer, AnalogSGD
@@ -162,7 +162,7 @@ def test_a_rate_that_changes_every_step_fills_no_memory():
         opt.zero_grad()
         digital_loss(model, *data()).backward()
         opt.step()
-    assert len(model.first.grids[0]._gains) <= 64
+    assert len(model.first.grids[0].block_list[0].gains.held) <= 64
 
 
 def test_a_rate_in_a_tensor_is_read_anew():
@@ -229,7 +229,7 @@ def test_zero_grad_forgets_what_backward_kept(forget):
 
 def test_accumulated_samples_act_in_the_order_of_the_backwards():
     """Two backwards and one step pulse as one batch of both: same draws and order, bit for bit."""
-    config = AnalogConfig(forward=Periphery(ideal=True), mapping=Mapping(devices=2, pulsed="turn"))
+    config = AnalogConfig(forward=Periphery(ideal=True), cell=Cell(devices=2, pulsed="turn"))
     x, y = data()
     layers = [mho.convert_to_analog(nn.Sequential(nn.Linear(6, 3)), config) for _ in range(2)]
     with torch.no_grad():

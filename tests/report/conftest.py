@@ -20,7 +20,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     split = {
         "mapping.max_rows": 100,
         "mapping.max_columns": 40,
-        "mapping.devices": 2,
+        "cell.devices": 2,
         "mapping.scaling": "output",
     }
     config = RunConfig(data="digits", preset="gokmen-2017").with_(

@@ -89,7 +89,7 @@ def test_map_puts_every_tile_in_its_place(run: Path) -> None:
 def test_shares_at_the_bounds(run: Path) -> None:
     path = run / "checkpoint" / "model.safetensors"
     tensors = load_file(path)
-    tile = "fc3.grids.0.tiles.0."
+    tile = "fc3.grids.0.blocks.0.arrays.weight.tiles.0."
     state, low, high = (tensors[tile + key] for key in ("state", "cell_bottom", "cell_top"))
     state[1, 0, :3, :50] = high[1, 0, :3, :50]
     state[0, 0, 5, :20] = (low + 0.009 * (high - low))[0, 0, 5, :20]

@@ -59,9 +59,9 @@ def test_damaged_metrics_line_is_named(run: Path, line: str) -> None:
 def test_nan_in_the_checkpoint_is_named(run: Path) -> None:
     path = run / "checkpoint" / "model.safetensors"
     tensors = load_file(path)
-    tensors["fc2.grids.0.tiles.0.state"][0, 0, 3, 4] = torch.nan
+    tensors["fc2.grids.0.blocks.0.arrays.weight.tiles.0.state"][0, 0, 3, 4] = torch.nan
     save_file(tensors, path)
-    with pytest.raises(CheckpointError, match=r"fc2\.grids\.0\.tiles\.0\.state holds NaN"):
+    with pytest.raises(CheckpointError, match=r"fc2\.grids\.0\.blocks\.0\.arrays\.weight\.tiles\.0\.state holds NaN"):
         write_report(run)
 
 

@@ -40,7 +40,7 @@ def refused(folder: Path, *says: str) -> None:
 
 def test_the_file_is_plain_safetensors_with_the_layers_by_name(original: Path) -> None:
     tensors = load_file(original / "checkpoint" / MODEL)
-    assert tensors["fc1.grids.0.tiles.0.state"].shape == (1, 1, 256, 65)
+    assert tensors["fc1.grids.0.blocks.0.arrays.weight.tiles.0.state"].shape == (1, 1, 256, 65)
     state = json.loads((original / "checkpoint" / STATE).read_text())
     assert (state["epoch"], state["step"]) == (2, 12)
     assert "seconds" not in state["metrics"]
@@ -128,18 +128,18 @@ def test_temporary_files_of_a_killed_process_are_removed(folder: Path) -> None:
     ("old", "new", "says"),
     [
         ('data = "digits"', 'data = "digits"\nnetwork = "lenet"', "network"),
-        ("max_rows = 4096", "max_rows = 100", "layers fc1, fc2: fc1.grids.0.tiles.0.state has shape"),
+        ("max_rows = 4096", "max_rows = 100", "layers fc1, fc2: fc1.grids.0.blocks.0.arrays.weight.tiles.0.state has shape"),
         (
             "chips = 1",
             "chips = 2",
-            "fc1.grids.0.tiles.0.state has shape (1, 1, 256, 65), expected (2, 1, 256, 65)",
+            "fc1.grids.0.blocks.0.arrays.weight.tiles.0.state has shape (1, 1, 256, 65), expected (2, 1, 256, 65)",
         ),
         ("seed = 0", "seed = 1", "fc3 (devices)"),
         ("mean = 0.001", "mean = 0.002", "fc3 (devices)"),
         (
             "count_pulses = true",
             "count_pulses = false",
-            "fc1.grids.0.tiles.0.counts is in the checkpoint only",
+            "fc1.grids.0.blocks.0.arrays.weight.tiles.0.counts is in the checkpoint only",
         ),
     ],
 )

@@ -17,6 +17,7 @@ GROUPS: tuple[tuple[Callable[[Device], Problems], ...], ...] = (
     (
         properties.stays_in_bounds,
         properties.moves_as_told,
+        properties.only_rises,
         properties.balances,
         agreement.cpu_equals_reference,
         agreement.torch_equals_numpy,
@@ -68,10 +69,10 @@ class Check:
 def check_device(device: Device | type[Device]) -> Check:
     """Check a device, or a class with its defaults, against every property that mho's own devices have.
 
-    The law is lawful and gets its arguments; states stay finite and in bounds; pulses up raise and pulses down lower;
-    the claimed symmetry point balances; all backends agree; the parameters survive a file. Nothing is raised for a
-    faulty device: the returned `Check` says in words, with examples, what is wrong. The first check of a law compiles
-    its kernels, which takes seconds.
+    The law is lawful and gets its arguments; states stay finite and in bounds; pulses up raise and pulses down lower,
+    or leave a unipolar device as it is; the claimed symmetry point balances; all backends agree; the parameters survive
+    a file. Nothing is raised for a faulty device: the returned `Check` says in words, with examples, what is wrong. The
+    first check of a law compiles its kernels, which takes seconds.
     """
     given: Any = device
     if isinstance(given, type):

@@ -1,4 +1,4 @@
-"""One slow cycle of many devices: to the lowest state, up to the highest, and down again."""
+"""One slow cycle of many devices: to the lowest state, up to the highest, and down again, or reset and up again."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ UNBOUNDED = 1_000
 class Cycle:
     """Where `turn` pulses down from 0, `turn` up and `turn` down take drawn devices and the mean device.
 
+    A unipolar device, which no pulse lowers, begins at 0, gets `turn` pulses up, is reset, and gets `turn` up again;
+    its states before and after the reset stand at the same place of `when`.
+
     drawn, mean: the devices, before the first pulse. when: (points,) pulses since the lowest state; read: (chips,
     devices, points) states of the drawn devices then, with cycle-to-cycle and write noise. Without noise: low, high
     (chips, devices) are the ends that the drawn devices reach; up, down (chips, turn + 1) the states of the mean device
-    after every pulse of the two ways between its own ends; extra: its further states on the way up, each (chips, 1,
-    turn + 1).
+    after every pulse of the two ways between its own ends (`down` of a unipolar one is NaN); extra: its further states
+    on the way up, each (chips, 1, turn + 1).
     """
 
     turn: int
@@ -64,38 +67,43 @@ def cycle(
     # without, and the mean device.
     all_ = beside([drawn, drawn, mean])
     half = np.unique(np.linspace(0, pulses, POINTS + 1).round().astype(int))
-    when = np.concatenate([half, pulses + half[1:]])
-    wanted = set((when + pulses).tolist())
+    again = half if device.unipolar else half[1:]
+    when = np.concatenate([half, pulses + again])
+    wanted, first = set((when + pulses).tolist()), pulses if device.unipolar else 0
     noise = np.zeros_like(all_.state)
     read: list[np.ndarray] = []
     path: list[np.ndarray] = []
     extra: list[list[np.ndarray]] = []
     ends: list[np.ndarray] = []
-    for n in range(3 * pulses + 1):
+    for n in range(first, 3 * pulses + 1):
         if n in wanted:
-            read.append(_reading(drawn, all_.state[:, :devices], len(read)))
+            read.append(_reading(drawn, all_.state[:, :devices], len(read), pulsed=n > first))
+        if n in (pulses, 2 * pulses):
+            ends.append(all_.state[:, devices:-1])
         if n >= pulses:
             path.append(all_.state[:, -1].copy())
             extra.append([e[:, -1:].copy() for e in all_.extra])
-        if n in (pulses, 2 * pulses):
-            ends.append(all_.state[:, devices:-1])
+        if n == 2 * pulses and device.unipolar:
+            all_.reset_()
+            read.append(_reading(drawn, all_.state[:, :devices], len(read), pulsed=False))
         if n == 3 * pulses:
             break
-        if n % BLOCK == 0:
+        if n % BLOCK == 0 or n == first:
             xi = drawn.noise("response", n // BLOCK)
         noise[:, :devices] = xi[n % BLOCK]
-        all_.pulse_(pulses <= n < 2 * pulses, noise)
+        all_.pulse_(n >= pulses and (device.unipolar or n < 2 * pulses), noise)
     ways = np.stack(path, axis=1)
+    down = ways[:, pulses:] * (np.nan if device.unipolar else 1.0)
     held = [np.stack(one, axis=2) for one in zip(*extra[: pulses + 1], strict=True)]
     return Cycle(
         turn=pulses, drawn=drawn, mean=mean, when=when, read=np.stack(read, axis=2), low=ends[0], high=ends[1],
-        up=ways[:, : pulses + 1], down=ways[:, pulses:], extra=held,
+        up=ways[:, : pulses + 1], down=down, extra=held,
     )  # fmt: skip
 
 
-def _reading(sample: Sample, state: np.ndarray, number: int) -> np.ndarray:
-    """Return states (chips, devices) as a reading shows them, with the write noise of the last pulse."""
-    if not sample.write_sigma.any():
+def _reading(sample: Sample, state: np.ndarray, number: int, *, pulsed: bool) -> np.ndarray:
+    """Return states (chips, devices) as a reading shows them, with the write noise of the last pulse, if any."""
+    if not (pulsed and sample.write_sigma.any()):
         return state.copy()
     return state + sample.write_sigma * sample.noise("response write", number)[0]
 
@@ -111,12 +119,12 @@ def not_finite(c: Cycle) -> LawError:
 def pulses_across(device: Device, chips: int = 1) -> int:
     """Return how many pulses take most devices from one end of the range to the other.
 
-    1.4 times what the mean device needs from 0 to both ends, an end being where a pulse moves it by less
-    than 5 % of its step at 0; 1000 for a device that does not get there within 20,000 pulses.
+    1.4 times what the mean device needs from 0 to both ends (a unipolar one to the upper end), an end being where a
+    pulse moves it by less than 5 % of its step at 0; 1000 for a device that does not get there within 20,000 pulses.
     """
     ids = tuple(range(chips))
     total = 0
-    for up in (True, False):
+    for up in (True,) if device.unipolar else (True, False):
         sample = Sample(device, chips=ids, mean=True)
         least = SETTLED * device.granularity(chips).reshape(-1, 1)
         needed = next((n for n in range(1, LONGEST + 1) if (_moved(sample, up) < least).all()), None)

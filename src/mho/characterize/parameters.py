@@ -17,9 +17,9 @@ SAME = 0.03
 def measured(c: Cycle, steps: StepSizes) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return what noiseless pulses show of the mean devices (chips,) and of the drawn ones (chips, devices), by name.
 
-    The step at w = 0 (mean of up and down), the ratio of up to down step there, lowest and highest state, symmetry
-    point, asymmetry and number of states (range / step); NaN where a device has no such value. `steps` are of the same
-    devices.
+    The step at w = 0 (mean of up and down; the up step of a unipolar device), the ratio of up to down step there,
+    lowest and highest state, symmetry point, asymmetry and number of states (range / step); NaN where a device has no
+    such value. `steps` are of the same devices.
     """
     mean_low, mean_high = steps.low[:, None], steps.high[:, None]
     mean = _of(c.mean, mean_low, mean_high, steps.symmetry[:, None], steps.asymmetry[:, None])
@@ -32,7 +32,7 @@ def _of(
 ) -> dict[str, np.ndarray]:
     zero = np.zeros_like(sample.state)
     up, down = sample.moved(zero, True), -sample.moved(zero, False)
-    size = (np.abs(up) + np.abs(down)) / 2
+    size = up if sample.device.unipolar else (np.abs(up) + np.abs(down)) / 2
     with np.errstate(all="ignore"):
         found = {
             STEP: size, RATIO: up / down, LOWEST: low, HIGHEST: high, SYMMETRY: symmetry, ASYMMETRY: asymmetry,

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from mho.characterize.hazards import hazards
-from mho.characterize.subject import Subject, chips_of
+from mho.characterize.subject import Subject, chips_of, config_of
 from mho.config.analog import AnalogConfig
-from mho.config.laws import name_of
+from mho.config.laws import DEVICES
 from mho.config.toml import dump, loads
 from mho.devices.base import Device, MeanDraw, law_arguments, taken
 from mho.devices.spread import Spread
@@ -131,7 +131,7 @@ def stays_in_bounds(device: Device) -> Problems:
 def moves_as_told(device: Device) -> Problems:
     """Pulses up raise the state and pulses down lower it, in the mean over devices and noise."""
     subject = Subject(device)
-    for up in (True, False):
+    for up in (True,) if device.unipolar else (True, False):
         state = subject.grid(INSIDE, np.float64)
         step = (subject.law(state, up, 0.0, subject.initial(state))[0] - state) * (1 if up else -1)
         size, mean = np.abs(step).mean(), step.mean(axis=(0, 1))
@@ -140,16 +140,44 @@ def moves_as_told(device: Device) -> Problems:
             share = INSIDE[int(mean.argmin())]
             yield f"a pulse {word[0]} {word[2]} w by {-mean.min():.3g} in the mean at {share:.0%} of the range"
             continue
-        zero = np.zeros((*state.shape[:2], len(QUANTILES)))
-        start = np.where((subject.low < 0) & (subject.high > 0), zero, subject.grid((0.5,), np.float64))
+        zero, inside = np.zeros((*state.shape[:2], len(QUANTILES))), (subject.low < 0) & (subject.high > 0)
+        start = np.where(inside | device.unipolar, zero, subject.grid((0.5,), np.float64))
         noisy = subject.law(start, up, QUANTILES, subject.initial(start))[0] - start
         if not noisy.mean() * (1 if up else -1) > 0:
-            yield f"a pulse {word[0]} moves w by {noisy.mean():.3g} in the mean from w = 0; it should {word[1]} w"
+            hint = "" if up or noisy.any() else "; where pulses can only raise, the class states `unipolar = True`"
+            yield f"a pulse {word[0]} moves w by {noisy.mean():.3g} in the mean from w = 0; it should {word[1]} w{hint}"
+
+
+def only_rises(device: Device) -> Problems:
+    """A unipolar device is at 0 or above, pulses down leave it as it is, and it claims no symmetry point."""
+    if "unipolar" in {f.name for f in dataclasses.fields(device)}:
+        yield "`unipolar` is a field, which every device could set; write it without a type: unipolar = True"
+    if not device.unipolar:
+        raise LeftOut("the device is not unipolar: pulses raise and lower it")
+    subject = Subject(device)
+    if (uneven := subject.low != 0).any():
+        what = "`bottom` is" if subject.bounded else "pulses reach"
+        low = subject.low[_first(uneven)]
+        yield f"{what} {low:.6g}; the states of a unipolar device go from 0, its reset, to `top`"
+    for state, up, xi, extra in _trials(subject):
+        moved = subject.law(state, up, xi, extra)[0] != state
+        if not up and moved.any():
+            example, new = subject.example(_first(moved), state, up, xi), subject.law(state, up, xi, extra)[0]
+            yield (
+                f"w becomes {new[_first(moved)]:.6g} from {example}; the law of a unipolar device returns w as it is "
+                "for a pulse down: where(up, new, w)"
+            )
+            break
+    if device.symmetry_point() is not None:
+        yield (
+            f"symmetry_point() is {device.symmetry_point()}, but no pulse lowers a unipolar device, so no state has "
+            "equal steps up and down; return None"
+        )
 
 
 def balances(device: Device) -> Problems:
     """Up and down steps are equal in size where the device says that its symmetry point is."""
-    claimed = device.symmetry_point()
+    claimed = None if device.unipolar else device.symmetry_point()
     if claimed is None:
         raise LeftOut("the device claims no symmetry point")
     chips = chips_of(device)
@@ -179,10 +207,10 @@ def has_granularity(device: Device) -> Problems:
 def survives_toml(device: Device) -> Problems:
     """The parameters are the same after they were written to a file and read."""
     try:
-        name_of(type(device))
+        DEVICES.name_of(type(device))
     except ConfigError as error:
         raise LeftOut(str(error)) from error
-    text = dump(AnalogConfig(device=device))
+    text = dump(config_of(device))
     try:
         back = loads(text, AnalogConfig).device
     except ConfigError as error:

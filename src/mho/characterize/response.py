@@ -1,4 +1,4 @@
-"""The response of a device to pulses: all the way up, then all the way down."""
+"""The response of a device to pulses: all the way up, then all the way down, or reset and up again."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ TRACES = 3
 
 @dataclass(frozen=True)
 class Response:
-    """What a measurement of many devices would show: `turn` pulses up from the lowest state, then as many
-    down.
+    """What a measurement of many devices would show: `turn` pulses up from the lowest state, then as many down.
 
-    pulses: (points,) pulses before each reading. mean, low, high: (chips, points), over devices; low and
-    high are the 10 % and 90 % quantiles. traces: (chips, 3, points), single devices. States are normalised
-    weights, as read: with write noise.
+    Unipolar devices are reset instead, and get as many up again: `pulses` holds the place of the reset twice.
+
+    pulses: (points,) pulses before each reading. mean, low, high: (chips, points), over devices; low and high are the
+    10 % and 90 % quantiles. traces: (chips, 3, points), single devices. States are normalised weights, as read: with
+    write noise.
     """
 
     pulses: np.ndarray
@@ -41,9 +42,9 @@ def response(
     """Return the response of `devices` drawn devices per chip to `pulses` up and `pulses` down pulses.
 
     Device-to-device spread and cycle-to-cycle noise are on; leak, diffusion and faults are not. Every device is first
-    pulsed down `pulses` times. Without `pulses`: enough to cross the range. The same arguments give the same
-    numbers. Raises ConfigError when `pulses` is below 1 or a list over chips does not fit, LawError where the law gives
-    NaN or infinity.
+    pulsed down `pulses` times; a unipolar one begins at 0, is reset at the top and gets `pulses` up again. Without
+    `pulses`: enough to cross the range. The same arguments give the same numbers. Raises ConfigError when `pulses` is
+    below 1 or a list over chips does not fit, LawError where the law gives NaN or infinity.
     """
     return response_of(cycle(device, pulses, devices, seed, chips=chips))
 

@@ -122,6 +122,11 @@ class Sample:
         noise = self._still if xi is None else xi
         self.state, *self.extra = self._law(self.state, self._up[up], noise, [*self.extra, *self.cells])
 
+    def reset_(self) -> None:
+        """Reset every device: its state is 0, its further states are the initial ones."""
+        self.state = np.zeros_like(self.state)
+        self.extra = [np.full_like(self.state, value) for value in self.device.state.values()]
+
     def _law(self, state: np.ndarray, up: np.ndarray, xi: np.ndarray, rest: list[np.ndarray]) -> list[np.ndarray]:
         """Return the new state and extra states."""
         found = self._pulse(state, up, xi, *rest)

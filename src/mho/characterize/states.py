@@ -20,8 +20,8 @@ class States:
     by_step: range / granularity, (high - low) / dw: the number that papers quote. The granularity is the mean step at
         w = 0.
     pulses_up, pulses_down: pulses from one end of the range to the other, an end being where a pulse moves the device
-        by less than 5 % of the granularity; NaN where that is not reached. For steps that shrink towards a bound they
-        are more than by_step, for walls the same.
+        by less than 5 % of the granularity; NaN where that is not reached, and down for unipolar devices. For steps
+        that shrink towards a bound they are more than by_step, for walls the same.
     distinct: levels that pulses from the low end can be told to have reached, in spite of the noise. The first level is
         the low end; the next one is where the mean m_n after n pulses first lies the sum of both standard deviations
         above it, m_j - m_i >= s_i + s_j. With cycle-to-cycle noise the variance after n pulses grows as

@@ -24,7 +24,8 @@ class StepSizes:
     mean device; down steps are negative. up_band, down_band: (2, chips, points), 10 % and 90 % quantiles
     over the drawn devices that reach the state. symmetry: (chips,) state at which the mean device's steps
     are equal in size, NaN where there is none. device_symmetry: (chips, devices) the same for every drawn
-    device. balanced: (chips,) whether the mean device's steps are equal everywhere.
+    device. balanced: (chips,) whether the mean device's steps are equal everywhere. A unipolar device has no down steps
+    (they are 0), so it has no symmetry point.
     """
 
     state: np.ndarray
@@ -70,13 +71,15 @@ def steps_of(c: Cycle) -> StepSizes:
     up, down, net = _steps(c.mean, state, mean_low, mean_high)
     ups, downs, nets = _steps(c.drawn, state, c.low, c.high)
     symmetry, balanced = _balance(state, net, up)
+    points, _ = _balance(state, nets, ups)
+    if c.mean.device.unipolar:
+        symmetry, points = np.full_like(symmetry, np.nan), np.full_like(points, np.nan)
     with warnings.catch_warnings():  # no device may reach a state at the very end of the range
         warnings.simplefilter("ignore", RuntimeWarning)
         up_band, down_band = (np.nanpercentile(s, (10, 90), axis=1) for s in (ups, downs))
     return StepSizes(
-        state, up[:, 0], down[:, 0], up_band, down_band, symmetry[:, 0], _balance(state, nets, ups)[0],
-        balanced[:, 0], mean_low[:, 0], mean_high[:, 0], c.low, c.high, _asymmetry(up, down, net)[:, 0],
-        _asymmetry(ups, downs, nets),
+        state, up[:, 0], down[:, 0], up_band, down_band, symmetry[:, 0], points, balanced[:, 0], mean_low[:, 0],
+        mean_high[:, 0], c.low, c.high, _asymmetry(up, down, net)[:, 0], _asymmetry(ups, downs, nets),
     )  # fmt: skip
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from mho.config.analog import lists_over_chips
+from mho.config.analog import AnalogConfig, lists_over_chips
 from mho.devices.base import Device, law_arguments, taken
+from mho.tiles.cell import Cell
 from mho.tiles.draw import TileDraw
 
 DEVICES = 48
@@ -106,6 +107,11 @@ class Subject:
         numbers = {n: v for n, v in self.cells.items() if v.ndim != 2}
         values = ", ".join(f"{n} = {np.broadcast_to(v, state.shape)[index]:.6g}" for n, v in numbers.items())
         return f"w = {state[index]:.6g}, a pulse {'up' if up else 'down'}, xi = {noise:.3g}, {values}"
+
+
+def config_of(device: Device) -> AnalogConfig:
+    """Return settings in which a device can stand: a unipolar one as the sides of a pair."""
+    return AnalogConfig(device=device, cell=Cell(pair="one-sided" if device.unipolar else "none"))
 
 
 def chips_of(device: Device) -> int:

@@ -78,10 +78,11 @@ def show(
 
 def with_settings(device: Device, settings: list[str]) -> Device:
     """Return a device with fields changed; raise ConfigError with everything that is wrong."""
-    from mho.config import AnalogConfig, override
+    from mho.characterize.subject import config_of
+    from mho.config import override
 
     changes = [s if s.startswith("device.") else f"device.{s}" for s in settings]
-    return override(AnalogConfig(device=device), changes).device if changes else device
+    return override(config_of(device), changes).device if changes else device
 
 
 def folder_name(name: str) -> str:

@@ -8,7 +8,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +18,7 @@ import mho.devices
 from mho.devices import Device
 from mho.errors import ConfigError, nearest
 from mho.update.rule import Rule
-from mho.update.rules import RULES
+from mho.update.rules import HOMES, rule
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,12 @@ class Family:
     key: str
     word: str
     home: str
-    builtin: Callable[[], dict[str, type]]
+    names: Callable[[], Iterable[str]]
+    one: Callable[[str], type]
+
+    def builtin(self) -> dict[str, type]:
+        """Return the built-in classes by name."""
+        return {name: self.one(name) for name in self.names()}
 
     def named(self, name: str) -> type:
         """Return the class of a name: "soft-bounds", "module:Class", "path/to/file.py:Class" or "path/to/file.py".
@@ -40,9 +45,9 @@ class Family:
         The last three import the user's code; a file with one such class needs no class. Raises ConfigError when there
         is no such class.
         """
-        known = self.builtin()
+        known = self.names()
         if name in known:
-            return known[name]
+            return self.one(name)
         if name.endswith(".py"):
             return self._only_class(Path(name))
         where, colon, attribute = name.rpartition(":")
@@ -90,9 +95,10 @@ class Family:
         A module of a package is named by import; a lone file by its path, since another process need not have its
         folder on the search path. Raises ConfigError for a class that has no name at the top of a file.
         """
-        for name, one in self.builtin().items():
-            if one is kind:
-                return name
+        if kind.__module__.startswith("mho."):
+            for name, one in self.builtin().items():
+                if one is kind:
+                    return name
         module = sys.modules.get(kind.__module__)
         file = getattr(module, "__file__", None)
         if "<locals>" in kind.__qualname__ or not file:
@@ -117,8 +123,8 @@ def kebab(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
 
 
-DEVICES = Family(Device, "law", "device", "mho.devices.Device", laws)
-LEARNING = Family(Rule, "name", "rule", "mho.update.Rule", lambda: dict(RULES))
+DEVICES = Family(Device, "law", "device", "mho.devices.Device", lambda: laws(), lambda name: laws()[name])
+LEARNING = Family(Rule, "name", "rule", "mho.update.Rule", lambda: HOMES, rule)
 FAMILIES = (DEVICES, LEARNING)
 
 

@@ -108,7 +108,7 @@ def nest(config: Any, changes: Mapping[str, Any], reader: Reader) -> dict[Any, A
     for family in (LEARNING, DEVICES):  # a rule may have devices of its own
         for name, value in changes.items():
             path, _ = names.resolve(name)
-            if path and path not in new and names.family(path) is family and not _only_changes(value):
+            if path and names.family(path) is family and not _only_changes(value):
                 new[path] = reader.read(family.base, value, ".".join(path))
                 _put(table, path, new[path])
         made = {path: one for path, one in new.items() if one is not MISSING}

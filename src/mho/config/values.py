@@ -86,7 +86,7 @@ class Reader:
         try:
             kind = family.named(name)
         except ConfigError as error:
-            near = f"{name!r} is no {family.word}; {nearest(name, [*published, *family.builtin()])}"
+            near = f"{name!r} is no {family.word}; {nearest(name, [*published, *family.names()])}"
             own = ":" in name or name.endswith(".py") or isinstance(value, Mapping)
             self.problems.add(path, str(error) if own else near)
             return MISSING
@@ -134,7 +134,7 @@ class Reader:
 
 def _unnamed(family: Family, value: Any) -> str:
     """Return what is wrong with a table that does not name its class."""
-    names = ", ".join(family.builtin())
+    names = ", ".join(family.names())
     place = ", or path/to/device.toml in its place" if family is DEVICES else ""
     return f'expected a table with {family.key} = "..." ({names}, path/to/file.py:Class){place}, found {value!r}'
 

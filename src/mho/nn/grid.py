@@ -13,7 +13,7 @@ from mho.devices.base import over_chips
 from mho.kernels.product import Draws
 from mho.mapping.split import even_parts
 from mho.periphery.product import Product, bind, multiply
-from mho.tiles.array import Place
+from mho.tiles.place import Place
 from mho.tiles.tile import Tile
 from mho.update.learner import Learner
 from mho.update.moving import Rate

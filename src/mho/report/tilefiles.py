@@ -11,7 +11,11 @@ from mho.mapping import Mapping
 from mho.mapping.split import even_parts
 from mho.report.rundir import Arrays
 
-STATE = re.compile(r"^(?:(?P<layer>.+)\.)?grids\.(?P<grid>\d+)\.tiles\.(?P<tile>\d+)\.state$")
+STATE = re.compile(
+    r"^(?:(?P<layer>.+)\.)?grids\.(?P<grid>\d+)\.blocks\.(?P<block>\d+)\.arrays\.(?P<array>\w+)\.tiles\.0\.state$"
+)
+MAIN = ("weight", "msp")
+"""Names of the array of a block that holds the weights; what it has beside them is not drawn as a matrix."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,13 @@ def find_tiles(arrays: Arrays, config: AnalogConfig, order: list[str]) -> dict[s
 
     Layers stand as in `order`, others after them by name.
     """
-    found: dict[str, dict[int, list[int]]] = {}
+    found: dict[str, dict[int, dict[int, str]]] = {}
     for name in arrays.names:
         if match := STATE.match(name):
             grids = found.setdefault(match["layer"] or "", {})
-            grids.setdefault(int(match["grid"]), []).append(int(match["tile"]))
+            if match["array"] in MAIN:
+                prefix = name.removesuffix("state")
+                grids.setdefault(int(match["grid"]), {})[int(match["block"])] = prefix
     if not found:
         raise CheckpointError(f"{arrays.path} holds no analog tiles; give a run directory that mho train wrote")
     out = {}
@@ -51,7 +57,8 @@ def find_tiles(arrays: Arrays, config: AnalogConfig, order: list[str]) -> dict[s
         tiles: list[TileFile] = []
         for grid in sorted(found[layer]):
             top = f"{layer}.grids.{grid}." if layer else f"grids.{grid}."
-            tiles += _grid(arrays, top, sorted(found[layer][grid]), mapping, tiles[-1].rows.stop if tiles else 0)
+            prefixes = [prefix for _, prefix in sorted(found[layer][grid].items())]
+            tiles += _grid(arrays, top, prefixes, mapping, tiles[-1].rows.stop if tiles else 0)
         out[layer or "model"] = tiles
     return out
 
@@ -61,17 +68,17 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in re.split(r"(\d+)", name) if p]
 
 
-def _grid(arrays: Arrays, top: str, numbers: list[int], mapping: Mapping, first_row: int) -> list[TileFile]:
+def _grid(arrays: Arrays, top: str, prefixes: list[str], mapping: Mapping, first_row: int) -> list[TileFile]:
     """Return the tiles of a grid: row parts one after another, each with all its column parts."""
-    shapes = [_shape(arrays, f"{top}tiles.{t}.") for t in numbers]
+    shapes = [_shape(arrays, prefix) for prefix in prefixes]
     scaled = f"{top}scale" in arrays  # (chips, column parts, rows)
     parts = arrays.shape(f"{top}scale")[1] if scaled else _column_parts(shapes, mapping)
     tiles, row = [], 0
-    for k, (number, shape) in enumerate(zip(numbers, shapes, strict=True)):
+    for k, (prefix, shape) in enumerate(zip(prefixes, shapes, strict=True)):
         column = sum(s[3] for s in shapes[k - k % parts : k])
         rows = slice(first_row + row, first_row + row + shape[2])
         columns = slice(column, column + shape[3])
-        tiles.append(TileFile(f"{top}tiles.{number}.", f"{top}scale", shape, k % parts, row, rows, columns))
+        tiles.append(TileFile(prefix, f"{top}scale", shape, k % parts, row, rows, columns))
         row += shape[2] if k % parts == parts - 1 else 0
     return tiles
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,18 +13,8 @@ from mho.devices.base import Device
 from mho.errors import ShapeError
 from mho.tiles.cell import ArraySettings, Cell
 from mho.tiles.draw import TileDraw
+from mho.tiles.place import Place
 from mho.tiles.tile import Tile
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an array stands: its name, which keys its draws together with the seed, its size and its chips."""
-
-    name: str
-    shape: tuple[int, int]
-    seed: int = 0
-    chips: tuple[int, ...] = (0,)
-    count_pulses: bool = True
 
 
 class Array(nn.Module):

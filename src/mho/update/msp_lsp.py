@@ -87,8 +87,8 @@ class MspLsp(Rule):
         if self.select in ("saturated", "threshold") and self.polarity_inversion:
             yield (
                 "polarity_inversion",
-                f'is true, but with select = "{self.select}" some weights keep their LSP, whose sign is that of a whole '
-                'row or array; give polarity_inversion = false, or select = "all", "half-rows" or "half-columns"',
+                f'is true, but with select = "{self.select}" some weights keep their LSP, whose sign a whole '
+                'row or array shares; give polarity_inversion = false, or select = "all", "half-rows" or "half-columns"',
             )
 
     def learner(self, making: Making) -> Learner:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mho.devices.base import Device
-from mho.tiles.array import Array, Place
 from mho.tiles.cell import ArraySettings, Cell
-from mho.update.learner import Learner
+from mho.tiles.place import Place
 from mho.update.settings import Update
+
+if TYPE_CHECKING:  # configurations are read without torch
+    from mho.tiles.array import Array
+    from mho.update.learner import Learner
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Making:
 
     def array(self, settings: ArraySettings | None = None, suffix: str = "") -> Array:
         """Return an array of this block: the layer's own device and cell, or others; named apart by a suffix."""
+        from mho.tiles.array import Array
+
         at = self.place
         name = f"{at.name}/{suffix}" if suffix else at.name
         settings = settings or ArraySettings(self.device, self.cell)

@@ -1,6 +1,23 @@
-"""The learning rules there are, by name."""
+"""The learning rules there are, by name, and where each is; a rule's code is loaded when it is named."""
 
-from mho.update.pulsed import Pulsed
+from __future__ import annotations
+
+from importlib import import_module
+
 from mho.update.rule import Rule
 
-RULES: dict[str, type[Rule]] = {"pulsed": Pulsed}
+HOMES = {
+    "pulsed": "pulsed:Pulsed",
+}
+
+
+def rules() -> dict[str, type[Rule]]:
+    """Return the rules by name."""
+    return {name: rule(name) for name in HOMES}
+
+
+def rule(name: str) -> type[Rule]:
+    """Return the rule of a name; raise KeyError for one that there is not."""
+    module, _, kind = HOMES[name].partition(":")
+    found: type[Rule] = getattr(import_module(f"mho.update.{module}"), kind)
+    return found
