@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mho.devices.capacitor import Capacitor
 from mho.devices.spread import PerChip, numbers, per_chip
 from mho.errors import SettingsError, nearest
 from mho.tiles.cell import ArraySettings, Cell
-from mho.update.learner import Learner
 from mho.update.program_settings import Program
 from mho.update.rule import Making, Rule
+
+if TYPE_CHECKING:
+    from mho.update.learner import Learner
 
 Unit = Literal["samples", "steps"]
 Select = Literal["all", "saturated", "threshold", "half-rows", "half-columns"]
@@ -87,12 +89,12 @@ class MspLsp(Rule):
         if self.select in ("saturated", "threshold") and self.polarity_inversion:
             yield (
                 "polarity_inversion",
-                f'is true, but with select = "{self.select}" some weights keep their LSP, whose sign a whole '
-                'row or array shares; give polarity_inversion = false, or select = "all", "half-rows" or "half-columns"',
+                f'is true, but with select = "{self.select}" some weights keep their LSP, whose sign a whole row or '
+                'array shares; give polarity_inversion = false, or select = "all", "half-rows" or "half-columns"',
             )
 
     def learner(self, making: Making) -> Learner:
         """Return the learner of one block."""
-        from mho.update.msp_lsp_learner import MspLspLearner
+        from mho.update.msp_lsp_learner import MspLspLearner  # configurations are read without torch
 
         return MspLspLearner(self, making)

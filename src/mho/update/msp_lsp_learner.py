@@ -12,6 +12,7 @@ from mho.devices.base import over_chips
 from mho.devices.spread import numbers
 from mho.errors import SettingsError
 from mho.kernels.product import normals
+from mho.tiles.array import Array
 from mho.update.apply import Prepared, apply_update_
 from mho.update.learner import Learner
 from mho.update.moving import Rate, gains, prepare_array
@@ -36,18 +37,18 @@ class MspLspLearner(Learner):
     shown: Tensor
 
     def __init__(self, rule: MspLsp, making: Making) -> None:
-        msp, lsp = making.array(suffix="msp"), making.array(rule.lsp, "lsp")
-        super().__init__(msp=msp, lsp=lsp)
-        self.rule, self.msp, self.lsp, self.update = rule, msp, lsp, making.update
-        self.gains, self.movers, self.lsp_movers = gains(lsp, making.update), Movers(msp), Movers(lsp)
-        chips, rows, columns = msp.visible.shape
+        super().__init__(msp=making.array(suffix="msp"), lsp=making.array(rule.lsp, "lsp"))
+        self.rule, self.update = rule, making.update
+        self.gains = gains(self.lsp, making.update)
+        self.movers, self.lsp_movers = Movers(self.msp), Movers(self.lsp)
+        chips, rows, columns = self.msp.visible.shape
         self.register_buffer("gain", _column(over_chips(rule.gain, chips, "rule.gain")), persistent=False)
         self._check_reach()
         lines = {"half-rows": (1, rows, 1), "half-columns": (1, 1, columns)}.get(rule.select, (1, 1, 1))
         self.register_buffer("sign", torch.ones(lines))
         self.register_buffer("clock", torch.zeros(2, dtype=torch.int64))
         self.register_buffer("found", torch.zeros(4, chips, dtype=torch.float64))
-        self.register_buffer("shown", torch.zeros_like(msp.visible))
+        self.register_buffer("shown", torch.zeros_like(self.msp.visible))
         self._combine()
 
     def _check_reach(self) -> None:
@@ -63,6 +64,16 @@ class MspLspLearner(Learner):
                 f"{float(gap[worst]):g} of a weight, and the LSP spans {float(span[worst]):g}; give F of at most "
                 f"{most:.3g}, an MSP with smaller steps or an LSP with a wider range",
             )])  # fmt: skip
+
+    @property
+    def msp(self) -> Array:
+        """The devices of large significance."""
+        return self.array_list[0]
+
+    @property
+    def lsp(self) -> Array:
+        """The devices of small significance."""
+        return self.array_list[1]
 
     @property
     def visible(self) -> Tensor:

@@ -33,7 +33,7 @@ class Program:
     tolerance: PerChip = 0.5
     step: PerChip = 0.0
     read_noise: PerChip = 0.0
-    iterations: int = 10
+    iterations: int = 20
     pulses: int = 100
     total: int = 0
     strategy: Strategy = "tune"
