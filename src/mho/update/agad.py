@@ -1,0 +1,69 @@
+"""AGAD: chopped transfer against a reference that is estimated on the fly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mho.devices.spread import PerChip, numbers
+from mho.periphery.settings import Periphery
+from mho.tiles.cell import ArraySettings
+from mho.update.learner import Learner
+from mho.update.rule import Making, Rule
+from mho.update.transfer.checks import TRANSFER_READ, check_rule
+from mho.update.transfer.chopping import Signs
+from mho.update.transfer.estimate import PeriodMean
+from mho.update.transfer.filters import BufferFilter
+from mho.update.transfer.learner import Pair, Parts, TransferLearner
+from mho.update.transfer.reading import Reader
+from mho.update.transfer.settings import Buffer, Chopper, LastPeriod, Schedule, Speeds
+from mho.update.transfer.writing import Counts
+
+
+@dataclass(frozen=True)
+class Agad(Rule):
+    """Analog gradient accumulation with dynamic reference (AGAD): c-TTv2 whose reads are taken against a moving mean.
+
+    H_j <- H_j + beta c_j (read(A_j) - R_j) / theta, R_j the mean of the reads in the last period of the line's
+    chopper, when it was written with the other sign. A constant offset of the fast array has no effect at all, so
+    it needs no reference devices.
+    Source: Rasch, Carta, Fagbohungbe & Gokmen, Nat. Commun. 15:7133 (2024); IBM aihwkit, `DynamicTransferCompound`;
+    defaults as its presets (regular switching, in_chop_prob 0.02, tail_weightening 5, fast_lr 0.5, auto_scale,
+    auto_granularity 1000, momentum 0).
+
+    reference: how the mean is taken. The other settings are those of `ChoppedTTv2`.
+    Rates may be lists of one per chip. Raises ConfigError for other values.
+    """
+
+    fast_lr: PerChip = 0.5
+    scale_fast_lr: bool = False
+    transfer_lr: PerChip = 1.0
+    scale_transfer_lr: bool = True
+    auto_scale: bool = True
+    schedule: Schedule = field(default_factory=Schedule)
+    chopper: Chopper = Chopper(0.02, "regular")
+    reference: LastPeriod = field(default_factory=LastPeriod)
+    buffer: Buffer = Buffer(momentum=0.0, granularity=1000.0)
+    read: Periphery = TRANSFER_READ
+    fast: ArraySettings | None = None
+
+    def __post_init__(self) -> None:
+        own = []
+        if any(p == 0 for p in numbers(self.chopper.probability)):
+            own.append(("chopper.probability", "is 0, but without switching there is no last period; give 0.02"))
+        check_rule(self, own)
+
+    @property
+    def speeds(self) -> Speeds:
+        """The rates of both arrays."""
+        return Speeds(self.fast_lr, self.scale_fast_lr, self.transfer_lr, self.scale_transfer_lr, self.auto_scale)
+
+    def learner(self, making: Making) -> Learner:
+        """Return the learner of one block of a weight matrix."""
+        pair, by = Pair(making, self.fast, self.schedule), self.schedule.by
+        parts = Parts(
+            self.speeds, Reader(pair.fast, self.read, by), Counts(pair.weight, by),
+            filter=BufferFilter(self.buffer, pair.place, pair.size),
+            chopper=Signs(self.chopper, pair.place, pair.size[0]),
+            estimate=PeriodMean(self.reference, self.chopper, pair.place, pair.size),
+        )  # fmt: skip
+        return TransferLearner(pair, parts)

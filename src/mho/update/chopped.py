@@ -1,0 +1,62 @@
+"""Chopped Tiki-Taka v2: the signs of the fast array's lines switch at random, so that its offsets average out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mho.devices.spread import PerChip
+from mho.periphery.settings import Periphery
+from mho.tiles.cell import ArraySettings
+from mho.update.learner import Learner
+from mho.update.rule import Making, Rule
+from mho.update.transfer.checks import TRANSFER_READ, check_rule
+from mho.update.transfer.chopping import Signs
+from mho.update.transfer.filters import BufferFilter
+from mho.update.transfer.learner import Pair, Parts, TransferLearner
+from mho.update.transfer.reading import Reader
+from mho.update.transfer.settings import Buffer, Chopper, Schedule, Speeds
+from mho.update.transfer.writing import Counts
+
+
+@dataclass(frozen=True)
+class ChoppedTTv2(Rule):
+    """Chopped Tiki-Taka v2 (c-TTv2): TTv2 whose fast array is written and read with switching signs.
+
+    A_j <- A_j - alpha c_j sum d x_j by pulses; when line j is due, H_j <- H_j + beta c_j read(A_j) / theta, then c_j
+    may switch; where abs(H) >= 1 the slow device gets a pulse. What A shows without signal, as a symmetry point that
+    was not met, enters H with both signs and cancels.
+    Source: Rasch, Carta, Fagbohungbe & Gokmen, Nat. Commun. 15:7133 (2024); IBM aihwkit, `ChoppedTransferCompound`;
+    defaults as its presets (in_chop_prob 0.01, fast_lr 0.5, auto_scale, auto_granularity 1000, momentum 0).
+
+    chopper: when signs switch. The other settings are those of `TTv2`.
+    Rates may be lists of one per chip. Raises ConfigError for other values.
+    """
+
+    fast_lr: PerChip = 0.5
+    scale_fast_lr: bool = False
+    transfer_lr: PerChip = 1.0
+    scale_transfer_lr: bool = True
+    auto_scale: bool = True
+    schedule: Schedule = field(default_factory=Schedule)
+    chopper: Chopper = field(default_factory=Chopper)
+    buffer: Buffer = Buffer(momentum=0.0, granularity=1000.0)
+    read: Periphery = TRANSFER_READ
+    fast: ArraySettings | None = None
+
+    def __post_init__(self) -> None:
+        check_rule(self)
+
+    @property
+    def speeds(self) -> Speeds:
+        """The rates of both arrays."""
+        return Speeds(self.fast_lr, self.scale_fast_lr, self.transfer_lr, self.scale_transfer_lr, self.auto_scale)
+
+    def learner(self, making: Making) -> Learner:
+        """Return the learner of one block of a weight matrix."""
+        pair, by = Pair(making, self.fast, self.schedule), self.schedule.by
+        parts = Parts(
+            self.speeds, Reader(pair.fast, self.read, by), Counts(pair.weight, by),
+            filter=BufferFilter(self.buffer, pair.place, pair.size),
+            chopper=Signs(self.chopper, pair.place, pair.size[0]),
+        )  # fmt: skip
+        return TransferLearner(pair, parts)

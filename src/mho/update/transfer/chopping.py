@@ -1,0 +1,73 @@
+"""The chopper at work: the sign of every line of the fast array, and when it switches."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mho.devices.base import over_chips
+from mho.kernels.product import normals
+from mho.random import make_key
+from mho.tiles.array import Place
+from mho.update.transfer.lines import Lines
+from mho.update.transfer.settings import Chopper
+
+KEPT = 4
+"""Tables of draws that are kept: lines that are read in turn need those of one or two reads at a time."""
+
+
+class Signs(nn.Module):
+    """The signs of the lines of an array on every chip, (chips, lines), 1 or -1.
+
+    switched: (chips, lines) bool, lines whose sign has switched since they were read last. reads: (lines,) how often
+    each was read. Switching draws are keyed by (seed, chip, array) and counted by line and read.
+    """
+
+    signs: Tensor
+    switched: Tensor
+    reads: Tensor
+
+    def __init__(self, settings: Chopper, place: Place, count: int) -> None:
+        from scipy.special import ndtri
+
+        super().__init__()
+        self.settings, self.count, n = settings, count, len(place.chips)
+        words = [make_key(place.seed, chip, place.name, "chopper") for chip in place.chips]
+        self.keys = torch.from_numpy(np.array(words, np.uint32).view(np.int32))
+        chance = over_chips(settings.probability, n, "chopper.probability").reshape(n, 1)
+        with np.errstate(divide="ignore"):
+            self.below = torch.from_numpy(ndtri(chance.astype(np.float64)).astype(np.float32))
+        periods = over_chips(tuple(map(float, settings.periods())), n, "chopper.probability").reshape(n, 1)
+        self.periods = torch.from_numpy(periods.astype(np.int64))
+        self.register_buffer("signs", torch.ones(n, count))
+        self.register_buffer("switched", torch.zeros(n, count, dtype=torch.bool))
+        self.register_buffer("reads", torch.zeros(count, dtype=torch.int64))
+        self._drawn: dict[int, Tensor] = {}
+
+    def read_(self, lines: Lines) -> tuple[Tensor, Tensor]:
+        """Return sign and whether it switched since the last read, (chips, these lines); then let them switch."""
+        sign, switched = lines.of(self.signs).clone(), lines.of(self.switched).clone()
+        self.reads[lines.at] += 1
+        flips = self._flips(lines)
+        lines.put(self.signs, torch.where(flips, -sign, sign))
+        lines.put(self.switched, flips)
+        return sign, switched
+
+    def _flips(self, lines: Lines) -> Tensor:
+        reads = lines.of(self.reads, 0)
+        if self.settings.switching == "regular":
+            return (self.periods > 0) & (reads % self.periods.clamp_min(1) == 0)
+        first = int(reads[0])
+        if bool((reads == first).all()):
+            return lines.of(self._table(first)) < self.below
+        rows = [self._table(int(r))[:, k] for r, k in zip(reads.tolist(), lines.numbers, strict=True)]
+        return torch.stack(rows, dim=1) < self.below
+
+    def _table(self, read: int) -> Tensor:
+        """Return the standard normal draws (chips, lines) after one number of reads."""
+        if read not in self._drawn:
+            if len(self._drawn) == KEPT:
+                del self._drawn[min(self._drawn)]
+            self._drawn[read] = normals(self.keys, (len(self.keys), self.count), read)
+        return self._drawn[read]

@@ -1,0 +1,77 @@
+"""Rates at work: pulses of the fast array per unit of x d, and what a read of it is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mho.devices.base import over_chips
+from mho.devices.spread import PerChip, numbers
+from mho.kernels.product import peaks
+from mho.tiles.array import Array
+from mho.update.moving import Gains, Rate, gains
+from mho.update.settings import Update
+from mho.update.transfer.settings import Speeds
+
+
+class FastRate(nn.Module):
+    """The rate of the fast array. maxima: (2, chips), running means of max abs(x) and max abs(d), 0 at first."""
+
+    maxima: Tensor
+
+    def __init__(self, settings: Speeds, array: Array, update: Update) -> None:
+        super().__init__()
+        self.settings, n = settings, len(array.place.chips)
+        self.gains = gains(array, update)
+        unit = array.step_size / array.unit if update.ideal else np.ones(n)
+        top = over_chips(settings.fast_lr, n, "fast_lr").reshape(n).astype(np.float64) * update.bl * unit
+        self.top = torch.from_numpy(top.astype(np.float32))
+        self.register_buffer("maxima", torch.zeros(2, n))
+
+    def seen(self, x: Tensor, d: Tensor, bias: bool) -> Tensor | None:
+        """Return the running means after samples x, d, (2, chips); None where nothing is scaled."""
+        if not self.settings.auto_scale:
+            return None
+        found = torch.stack((peaks(x, bias)[0].mean(1), peaks(d, False)[0].mean(1)))
+        moved = torch.lerp(found, self.maxima, self.settings.auto_momentum)
+        return torch.where(self.maxima > 0, torch.where(found > 0, moved, self.maxima), found)
+
+    def gain(self, lr: Rate, maxima: Tensor | None) -> Tensor:
+        """Return pulses (or, for an ideal update, conductance) per unit of x d, (chips,)."""
+        if maxima is None:
+            scaled = self.settings.scale_fast_lr
+            return self.gains(times(self.settings.fast_lr, lr) if scaled else self.settings.fast_lr)
+        size = maxima[0] * maxima[1]
+        gain = torch.where(size > 0, self.top / size, torch.zeros_like(size))
+        return gain * _per_chip(lr, len(gain)) if self.settings.scale_fast_lr else gain
+
+    def keep_(self, maxima: Tensor | None) -> None:
+        """Keep the running means of an update that is applied."""
+        if maxima is not None:
+            self.maxima.copy_(maxima)
+
+
+class TransferRate:
+    """What a read is worth: rate / unit, the unit per chip."""
+
+    def __init__(self, settings: Speeds, unit: Gains) -> None:
+        self.settings, self.unit = settings, unit
+
+    def __call__(self, lr: Rate) -> Tensor:
+        """Return the worth of a read, (chips,) float32."""
+        scaled = self.settings.scale_transfer_lr
+        return self.unit(times(self.settings.transfer_lr, lr) if scaled else self.settings.transfer_lr)
+
+
+def times(one: PerChip, other: Rate) -> PerChip:
+    """Return the product of two numbers, either of which may be a list over chips."""
+    if not isinstance(one, tuple) and not isinstance(other, tuple):
+        return one * other
+    a, b = numbers(one), numbers(other)
+    n = max(len(a), len(b))
+    return tuple(p * q for p, q in zip(a * n if len(a) == 1 else a, b * n if len(b) == 1 else b, strict=True))
+
+
+def _per_chip(rate: Rate, chips: int) -> Tensor:
+    return torch.from_numpy(over_chips(rate, chips, "lr").reshape(chips).copy())

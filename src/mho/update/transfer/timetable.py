@@ -1,0 +1,102 @@
+"""The transfer schedule at work: which lines are due after which vector of an optimizer step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mho.errors import ConfigError
+from mho.random import check_counter, make_key, philox
+from mho.tiles.array import Place
+from mho.update.transfer.lines import Lines
+from mho.update.transfer.settings import Schedule
+
+BLOCK = 1024
+"""Random starts that are drawn at once."""
+
+
+class Round(NamedTuple):
+    """Transfers inside a step of which none comes twice to a line.
+
+    lines: in the order of their transfers; after: the vectors of the step that each line has seen before its own.
+    """
+
+    lines: Lines
+    after: np.ndarray
+
+
+class Timetable(nn.Module):
+    """Counts units of the schedule, and says which lines are due. `done`: units so far."""
+
+    done: Tensor
+
+    def __init__(self, settings: Schedule, place: Place) -> None:
+        super().__init__()
+        self.settings = settings
+        self.count = place.shape[1] if settings.by == "columns" else place.shape[0]
+        self.reads = self.count if settings.reads == "all" else settings.reads
+        if self.reads > self.count:
+            raise ConfigError(
+                f"{place.name}: schedule.reads = {self.reads} {settings.by} at each transfer, but the array has "
+                f'{self.count}; give schedule.reads = {self.count}, or "all" for every array\'s own number'
+            )
+        self.key = make_key(place.seed, 0, place.name, "transfer order")
+        self.register_buffer("done", torch.zeros((), dtype=torch.int64))
+        self._starts: tuple[int, np.ndarray] = (-1, np.zeros(0, np.int64))
+
+    @property
+    def period(self) -> float:
+        """Units between two reads of a line, in the mean."""
+        return self.count * self.settings.every / self.reads
+
+    def pass_batch(self) -> Lines | None:
+        """Count an optimizer step, where that is the unit; return the lines that are due after it."""
+        if self.settings.unit != "batch":
+            return None
+        done = int(self.done) + 1
+        self.done.fill_(done)
+        return self._due(done) if done % self.settings.every == 0 else None
+
+    def pass_vectors(self, vectors: int, positions: int) -> list[Round]:
+        """Count vectors, where they or samples of `positions` vectors are the unit; return the transfers among them."""
+        if self.settings.unit == "batch":
+            return []
+        size = positions if self.settings.unit == "sample" else 1
+        before, every = int(self.done), self.settings.every
+        done = before + vectors // size
+        self.done.fill_(done)
+        rounds: list[Round] = []
+        numbers: list[int] = []
+        after: list[int] = []
+        held: set[int] = set()
+        for unit in range(before - before % every + every, done + 1, every):
+            due = self._numbers(unit)
+            if not held.isdisjoint(due):
+                rounds.append(Round(Lines(tuple(numbers)), np.array(after)))
+                numbers, after, held = [], [], set()
+            numbers += due
+            after += [(unit - before) * size] * len(due)
+            held.update(due)
+        if numbers:
+            rounds.append(Round(Lines(tuple(numbers)), np.array(after)))
+        return rounds
+
+    def _due(self, unit: int) -> Lines:
+        return Lines(tuple(self._numbers(unit)))
+
+    def _numbers(self, unit: int) -> list[int]:
+        event = unit // self.settings.every - 1
+        first = self._random_start(event) if self.settings.order == "random" else event * self.reads
+        return [(first + k) % self.count for k in range(self.reads)]
+
+    def _random_start(self, event: int) -> int:
+        block, at = divmod(event, BLOCK)
+        if self._starts[0] != block:
+            k0, k1 = (np.array([k], np.uint32) for k in self.key)
+            zero, cells = np.zeros(1, np.uint32), np.arange(BLOCK, dtype=np.uint32)
+            word = philox(k0, k1, cells, zero, zero, np.array([check_counter("transfers", block)], np.uint32))[0]
+            self._starts = block, (word.astype(np.uint64) * np.uint64(self.count) >> np.uint64(32)).astype(np.int64)
+        return int(self._starts[1][at])
