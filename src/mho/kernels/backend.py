@@ -25,5 +25,15 @@ def backend(name: str) -> Any:
 
 def mean_backend(name: str) -> Any:
     """Return the module whose `mean_update_` a backend is; raise ConfigError for one that cannot run."""
+    return _own_module(name, "mean")
+
+
+def burst_backend(name: str) -> Any:
+    """Return the module whose `burst_` a backend is; raise ConfigError for one that cannot run."""
+    return _own_module(name, "burst")
+
+
+def _own_module(name: str, kernel: str) -> Any:
+    """Return the module of a kernel, which has one of its own on the CPU."""
     module = backend(name)
-    return import_module("mho.kernels.mean") if module.__name__ == "mho.kernels.cpu" else module
+    return import_module(f"mho.kernels.{kernel}") if module.__name__ == "mho.kernels.cpu" else module

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mho.devices.base import law_arguments
+from mho.kernels.burst import checked_lines, wrong_lines
 from mho.kernels.cells import MOST, PURPOSES, Cells, Samples, Scheme
 from mho.kernels.cpu import Rates
 from mho.random import normal32, philox, pick
@@ -154,6 +155,33 @@ def mean_update_(cells: Cells, samples: Samples, noisy: Tensor, device_of: Tenso
                 now = np.where(parts > part, share, np.float32(0.0))
                 _move_part(cells, samples, chip, vector, part, now, bool(noisy[chip]))
         _write(cells, samples, chip, touched)
+
+
+def burst_(
+    cells: Cells, pulses: Tensor, keys: Tensor, *, step: int, vector: int = 0, rows: Tensor | None = None,
+    columns: Tensor | None = None,
+) -> None:  # fmt: skip
+    """Pulse the devices of a tile by numbers of pulses, one after another, in place.
+
+    pulses: (chips, devices, rows, columns) int32, contiguous; its sign is the direction of the device's own state,
+    whatever its gain, and one-sided tiles take pulses down, too. rows, columns: int32 numbers of the lines that it is
+    about, each once; None for all in order. keys: as `Samples.keys`. Pulse p of a device takes the draw that slot p of
+    vector `vector` takes in a pulsed update; counters, faults, write noise and the sum over devices are as there.
+    Raises ShapeError for another shape, and for lines that do not exist or are named twice; nothing is moved then.
+    """
+    row_list, column_list = (lines.numpy() for lines in checked_lines(cells, pulses, rows, columns))
+    for lines, size in zip((row_list, column_list), cells.state.shape[2:], strict=True):
+        if len(set(lines.tolist())) < len(lines) or not set(lines.tolist()) <= set(range(size)):
+            raise wrong_lines(cells)
+    none = torch.empty(0)
+    drawn = Samples(none, none, none, keys, step, first=vector)
+    for chip in range(cells.state.shape[0]):
+        number = np.zeros(cells.state.shape[1:], np.int64)
+        number[:, row_list[:, None], column_list] = pulses[chip].numpy()
+        touched = np.zeros(number.shape, bool)
+        for pulse in range(int(np.abs(number).max(initial=0))):
+            touched |= _pulse(cells, drawn, chip, (0, pulse), np.abs(number) > pulse, number > 0)
+        _write(cells, drawn, chip, touched)
 
 
 def _move_part(
