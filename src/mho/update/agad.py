@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mho.devices.spread import PerChip, numbers
 from mho.periphery.settings import Periphery
 from mho.tiles.cell import ArraySettings
-from mho.update.learner import Learner
 from mho.update.rule import Making, Rule
-from mho.update.transfer.checks import TRANSFER_READ, check_rule
-from mho.update.transfer.chopping import Signs
-from mho.update.transfer.estimate import PeriodMean
-from mho.update.transfer.filters import BufferFilter
-from mho.update.transfer.learner import Pair, Parts, TransferLearner
-from mho.update.transfer.reading import Reader
+from mho.update.transfer.checks import CLEARED, TRANSFER_READ, check_rule
 from mho.update.transfer.settings import Buffer, Chopper, LastPeriod, Schedule, Speeds
-from mho.update.transfer.writing import Counts
+
+if TYPE_CHECKING:
+    from mho.update.learner import Learner
+
+SWITCHING = Chopper(0.02, "regular")
+"""As in the presets of IBM aihwkit for AGAD."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Agad(Rule):
     scale_transfer_lr: bool = True
     auto_scale: bool = True
     schedule: Schedule = field(default_factory=Schedule)
-    chopper: Chopper = Chopper(0.02, "regular")
+    chopper: Chopper = SWITCHING
     reference: LastPeriod = field(default_factory=LastPeriod)
-    buffer: Buffer = Buffer(momentum=0.0, granularity=1000.0)
+    buffer: Buffer = CLEARED
     read: Periphery = TRANSFER_READ
     fast: ArraySettings | None = None
 
@@ -59,11 +59,13 @@ class Agad(Rule):
 
     def learner(self, making: Making) -> Learner:
         """Return the learner of one block of a weight matrix."""
-        pair, by = Pair(making, self.fast, self.schedule), self.schedule.by
-        parts = Parts(
-            self.speeds, Reader(pair.fast, self.read, by), Counts(pair.weight, by),
-            filter=BufferFilter(self.buffer, pair.place, pair.size),
-            chopper=Signs(self.chopper, pair.place, pair.size[0]),
-            estimate=PeriodMean(self.reference, self.chopper, pair.place, pair.size),
+        from mho.update.transfer import parts as p  # configurations are read without torch
+
+        pair, by = p.Pair(making, self.fast, self.schedule), self.schedule.by
+        parts = p.Parts(
+            self.speeds, p.Reader(pair.fast, self.read, by), p.Counts(pair.weight, by),
+            filter=p.BufferFilter(self.buffer, pair.place, pair.size),
+            chopper=p.Signs(self.chopper, pair.place, pair.size[0]),
+            estimate=p.PeriodMean(self.reference, self.chopper, pair.place, pair.size),
         )  # fmt: skip
-        return TransferLearner(pair, parts)
+        return p.TransferLearner(pair, parts)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mho.devices.spread import PerChip
 from mho.periphery.settings import Periphery
 from mho.tiles.cell import ArraySettings
-from mho.update.learner import Learner
 from mho.update.rule import Making, Rule
 from mho.update.settings import Update
 from mho.update.transfer.checks import TRANSFER_READ, check_rule
-from mho.update.transfer.filters import AverageFilter
-from mho.update.transfer.learner import Pair, Parts, TransferLearner
-from mho.update.transfer.reading import Reader
 from mho.update.transfer.settings import Average, Schedule, Speeds
-from mho.update.transfer.writing import Counts, Trains
+
+if TYPE_CHECKING:
+    from mho.update.learner import Learner
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,13 @@ class Residual(Rule):
 
     def learner(self, making: Making) -> Learner:
         """Return the learner of one block of a weight matrix."""
-        pair, by = Pair(making, self.fast, self.schedule), self.schedule.by
-        read = Reader(pair.fast, self.read, by)
+        from mho.update.transfer import parts as p  # configurations are read without torch
+
+        pair, by = p.Pair(making, self.fast, self.schedule), self.schedule.by
+        read = p.Reader(pair.fast, self.read, by)
         if self.version == "v1":
-            parts = Parts(self.speeds, read, Trains(pair.weight, self.write, by), gamma=self.gamma)
+            parts = p.Parts(self.speeds, read, p.Trains(pair.weight, self.write, by), gamma=self.gamma)
         else:
-            average = AverageFilter(self.average, pair.place, pair.size)
-            parts = Parts(self.speeds, read, Counts(pair.weight, by), filter=average, gamma=self.gamma)
-        return TransferLearner(pair, parts)
+            average = p.AverageFilter(self.average, pair.place, pair.size)
+            parts = p.Parts(self.speeds, read, p.Counts(pair.weight, by), filter=average, gamma=self.gamma)
+        return p.TransferLearner(pair, parts)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mho.devices.spread import PerChip
 from mho.periphery.settings import Periphery
 from mho.tiles.cell import ArraySettings
-from mho.update.learner import Learner
 from mho.update.rule import Making, Rule
 from mho.update.settings import Update
 from mho.update.transfer.checks import TRANSFER_READ, check_rule
-from mho.update.transfer.learner import Pair, Parts, TransferLearner
-from mho.update.transfer.reading import Reader
 from mho.update.transfer.settings import Schedule, Speeds
-from mho.update.transfer.writing import Trains
+
+if TYPE_CHECKING:
+    from mho.update.learner import Learner
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,10 @@ class TikiTaka(Rule):
 
     def learner(self, making: Making) -> Learner:
         """Return the learner of one block of a weight matrix."""
-        pair, by = Pair(making, self.fast, self.schedule), self.schedule.by
-        parts = Parts(
-            self.speeds, Reader(pair.fast, self.read, by), Trains(pair.weight, self.write, by), gamma=self.gamma
+        from mho.update.transfer import parts as p  # configurations are read without torch
+
+        pair, by = p.Pair(making, self.fast, self.schedule), self.schedule.by
+        parts = p.Parts(
+            self.speeds, p.Reader(pair.fast, self.read, by), p.Trains(pair.weight, self.write, by), gamma=self.gamma
         )
-        return TransferLearner(pair, parts)
+        return p.TransferLearner(pair, parts)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mho.devices.spread import PerChip
 from mho.periphery.settings import Periphery
 from mho.tiles.cell import ArraySettings
-from mho.update.learner import Learner
 from mho.update.rule import Making, Rule
-from mho.update.transfer.checks import TRANSFER_READ, check_rule
-from mho.update.transfer.filters import BufferFilter
-from mho.update.transfer.learner import Pair, Parts, TransferLearner
-from mho.update.transfer.reading import Reader
+from mho.update.transfer.checks import BUFFER, TRANSFER_READ, check_rule
 from mho.update.transfer.settings import Buffer, Schedule, Speeds
-from mho.update.transfer.writing import Counts
+
+if TYPE_CHECKING:
+    from mho.update.learner import Learner
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class TTv2(Rule):
     auto_scale: bool = True
     gamma: PerChip = 0.0
     schedule: Schedule = field(default_factory=Schedule)
-    buffer: Buffer = Buffer(granularity=1000.0)
+    buffer: Buffer = BUFFER
     read: Periphery = TRANSFER_READ
     fast: ArraySettings | None = None
 
@@ -54,9 +53,11 @@ class TTv2(Rule):
 
     def learner(self, making: Making) -> Learner:
         """Return the learner of one block of a weight matrix."""
-        pair, by = Pair(making, self.fast, self.schedule), self.schedule.by
-        parts = Parts(
-            self.speeds, Reader(pair.fast, self.read, by), Counts(pair.weight, by),
-            filter=BufferFilter(self.buffer, pair.place, pair.size), gamma=self.gamma,
+        from mho.update.transfer import parts as p  # configurations are read without torch
+
+        pair, by = p.Pair(making, self.fast, self.schedule), self.schedule.by
+        parts = p.Parts(
+            self.speeds, p.Reader(pair.fast, self.read, by), p.Counts(pair.weight, by),
+            filter=p.BufferFilter(self.buffer, pair.place, pair.size), gamma=self.gamma,
         )  # fmt: skip
-        return TransferLearner(pair, parts)
+        return p.TransferLearner(pair, parts)

@@ -1,6 +1,5 @@
-"""Transfer between arrays: what the rules of the Tiki-Taka family are composed of."""
+"""Transfer between arrays: what the rules of the Tiki-Taka family are composed of. The parts at work are in `parts`."""
 
-from mho.update.transfer.learner import Parts, TransferLearner
 from mho.update.transfer.settings import Average, Buffer, Chopper, LastPeriod, Schedule, Speeds
 
-__all__ = ["Average", "Buffer", "Chopper", "LastPeriod", "Parts", "Schedule", "Speeds", "TransferLearner"]
+__all__ = ["Average", "Buffer", "Chopper", "LastPeriod", "Schedule", "Speeds"]

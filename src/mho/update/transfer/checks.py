@@ -1,4 +1,4 @@
-"""What the rules of the family refuse, and the periphery they read with by default."""
+"""What the rules of the family refuse, and what they have by default."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Any
 from mho.devices.spread import numbers
 from mho.errors import SettingsError
 from mho.periphery.settings import Periphery
-from mho.update.transfer.settings import convert
+from mho.update.transfer.settings import Buffer, convert
 
 TRANSFER_READ = Periphery(noise_management="none", bound_management="none")
 """Reads of a transfer are not scaled or repeated, as in IBM aihwkit's presets."""
+BUFFER = Buffer(granularity=1000.0)
+CLEARED = Buffer(momentum=0.0, granularity=1000.0)
+"""Buffers as in the presets of IBM aihwkit for TTv2, and for its chopped successors."""
 
 
 def check_rule(rule: Any, own: Sequence[tuple[str, str]] = ()) -> None:
-    """Bring a rule's numbers to their type; raise ConfigError with everything that is wrong, `own` problems included."""
+    """Bring a rule's numbers to their type; raise ConfigError with everything that is wrong, and `own`."""
     wrong = list(own)
     if hasattr(rule, "gamma"):
         convert(rule, "gamma")
@@ -36,4 +39,3 @@ def check_rule(rule: Any, own: Sequence[tuple[str, str]] = ()) -> None:
         )
     if wrong:
         raise SettingsError(wrong)
-

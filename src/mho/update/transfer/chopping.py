@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mho.devices.base import over_chips
 from mho.kernels.product import normals
 from mho.random import make_key
-from mho.tiles.array import Place
+from mho.tiles.place import Place
 from mho.update.transfer.lines import Lines
 from mho.update.transfer.settings import Chopper
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mho.devices.base import over_chips
-from mho.tiles.array import Place
+from mho.tiles.place import Place
 from mho.update.transfer.lines import Lines
 from mho.update.transfer.settings import Chopper, LastPeriod
 
@@ -36,11 +36,13 @@ class PeriodMean(nn.Module):
         self.register_buffer("known", torch.zeros(n, size[0], dtype=torch.bool))
         self.register_buffer("seen", torch.zeros(size[0], dtype=torch.bool))
 
-    def relative(self, lines: Lines, read: Tensor, switched: Tensor) -> Tensor:
+    def relative(self, lines: Lines, read: Tensor, switched: Tensor | None) -> Tensor:
         """Return read less the reference (0 where there is none yet), and take the read into the mean.
 
-        read: (chips, these lines, cells), switched: (chips, these lines), whether the chopper switched before this read.
+        read: (chips, these lines, cells), switched: (chips, these lines), whether the chopper switched since the last
+        read.
         """
+        assert switched is not None, "a mean of the last period needs a chopper"
         seen = lines.of(self.seen, 0).view(1, -1, 1)
         mean = torch.where(seen, lines.of(self.mean), read)
         values = torch.where(switched.unsqueeze(2), mean, lines.of(self.values))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mho.devices.base import over_chips
 from mho.devices.spread import PerChip
-from mho.tiles.array import Place
+from mho.tiles.place import Place
 from mho.update.transfer.lines import Lines
 from mho.update.transfer.settings import Average, Buffer
 

@@ -237,4 +237,3 @@ def _worth(pair: Pair, parts: Parts) -> Gains:
         return gains(pair.weight, parts.write.update)
     assert parts.filter is not None
     return Gains(parts.filter.theta(pair.steps, pair.timetable.period))
-

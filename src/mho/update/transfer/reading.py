@@ -24,7 +24,7 @@ class Reader:
         self.array, self.by = array, by
         self.product = bind(periphery, len(array.place.chips))
         noisy, p = self.product.converters.input_noise, periphery
-        # Lines whose input is 0 add nothing unless inputs are noisy, and no other vector matters unless outputs saturate.
+        # Lines whose input is 0 add nothing unless inputs are noisy.
         self.alone = not noisy and p.bound_management == "none" and p.noise_management != "running-max"
         self.call, self.first = -1, 0
 

@@ -83,10 +83,10 @@ class Buffer:
 
     H += transfer rate x read / theta; where abs(H) >= 1 the slow device gets trunc(H) pulses, at most `most`, and H
     becomes momentum H (`forget`), or loses the pulses less their share `momentum`.
-    theta = threshold dC, dC the step size of the slow array, with which the slow array moves by rate x read on average;
-        with a `granularity` g > 0, theta = threshold dA g / T, dA the step size of the fast array and T the units of the
-        schedule between two reads of a line: at a rate of 1, a device that is one step away from 0 gives a pulse every
-        g units, however often it is read.
+    theta = threshold dC, dC the step size of the slow array, with which it moves by rate x read on average;
+        with a `granularity` g > 0, theta = threshold dA g / T, dA the step size of the fast array and T the units of
+        the schedule between two reads of a line: at a rate of 1, a device that is one step away from 0 gives a pulse
+        every g units, however often it is read.
     Numbers may be lists of one per chip. Raises ConfigError for other values.
     Source: Gokmen, Front. Artif. Intell. 4:699148 (2021); IBM aihwkit, `BufferedTransferCompound` (thres_scale,
     momentum, forget_buffer) and `ChoppedTransferCompound` (auto_granularity).

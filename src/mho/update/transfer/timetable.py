@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mho.errors import ConfigError
 from mho.random import check_counter, make_key, philox
-from mho.tiles.array import Place
+from mho.tiles.place import Place
 from mho.update.transfer.lines import Lines
 from mho.update.transfer.settings import Schedule
 

@@ -23,7 +23,7 @@ class Trains:
         self.array, self.update, self.by = array, update, by
 
     def __call__(self, lines: Lines, values: Tensor, gain: Tensor, first: int) -> None:
-        """Raise lines by values (chips, these lines, cells) times gain (chips,); first: the number of the first read."""
+        """Raise lines by values (chips, these lines, cells) x gain (chips,); first: the number of the first read."""
         chips, many, _ = values.shape
         count = self.array.place.shape[1 if self.by == "columns" else 0]
         ones = torch.zeros(chips, many, count)
