@@ -229,7 +229,7 @@ def compare_trains(together, layer, k, many, one):
     """Return (bits, bits that differ) of the d trains; each that differs lies between its two limits."""
     scheme = Scheme(31, True, True, False, "all")
     mine = layer.grids[0].prepare(*one, RATES[k])[0][0].moves[0].samples
-    ours = together.grids[0].prepare(*many, list(RATES))[0].moves[0].samples
+    ours = together.grids[0].prepare(*many, list(RATES))[0][0].moves[0].samples
     assert torch.equal(mine.keys[0], ours.keys[k])
     a, b = cpu.rates(mine, scheme), cpu.rates(ours, scheme)
     bits = differing = 0

@@ -154,24 +154,35 @@ def test_large_convolution_is_unfolded_in_blocks(monkeypatch):
     assert (results[0][1] != results[1][1]).float().mean() < 0.02  # an ADC code may flip with the order of sums
 
 
-@pytest.mark.parametrize("mapping", [{"scaling": "output"}, {"scaling": "tile", "max_columns": 4, "max_rows": 3}])
-def test_learnt_scale_has_torchs_gradient(mapping):
-    """weight = scale x conductance: the scale's gradient is what torch finds for that product."""
-    layer = nn.Linear(9, 7)
-    analog = mho.convert_to_analog(layer, ideal(learn_scale=True, **mapping))
+SPLIT = {"max_columns": 4, "max_rows": 3}
+
+
+@pytest.mark.parametrize("mapping", [{}, SPLIT, {"scaling": "output"}, {"scaling": "tile", **SPLIT}], ids=name_of)
+def test_learned_factors_and_conductances_move_by_their_own_gradients(mapping):
+    """weight = scale x learned x conductance: torch finds the gradients of both, the scale is divided out."""
+    analog = mho.convert_to_analog(nn.Linear(9, 7), ideal(learn_scale=True, **mapping))
     grid = analog.grids[0]
+    with torch.no_grad():
+        grid.learned.uniform_(0.5, 2.0)
     x, d = torch.randn(5, 9), torch.randn(5, 7)
     analog(x).backward(d)
-    scale = grid.scale.detach().clone().requires_grad_()
+    learned = grid.learned.detach().clone().requires_grad_()
+    held = [block.visible[0].clone().requires_grad_() for block in grid.block_list]
+    scale = torch.ones(grid.learned.shape[1], 7) if grid.scale is None else grid.scale[0]
     ones = torch.cat((x, torch.ones(5, 1)), dim=1)
     out = torch.zeros(5, 7)
     for k, (r0, r1), (c0, c1), j, biased in grid.spans:
-        out[:, r0:r1] = out[:, r0:r1] + ones[:, c0 : c1 + biased] @ grid.tiles[k].visible[0].T * scale[0, j, r0:r1]
+        part = grid.row_parts.index((r0, r1))
+        factor = learned[0, j, r0:r1] if mapping.get("scaling") == "output" else learned[0, j, part]
+        product = ones[:, c0 : c1 + biased] @ held[k].T * factor * scale[j, r0:r1]
+        out = out + nn.functional.pad(product, (r0, 7 - r1))
     out.backward(d)
-    close(grid.scale.grad, scale.grad)
-    before = grid.scale.detach().clone()
+    close(grid.learned.grad, learned.grad)
     AnalogSGD(analog.parameters(), lr=0.01).step()
-    close(grid.scale.detach(), before - 0.01 * scale.grad)
+    close(grid.learned.detach(), learned.detach() - 0.01 * learned.grad)
+    for k, (r0, r1), _, j, _ in grid.spans:
+        step = held[k].grad / scale[j, r0:r1].unsqueeze(1) ** 2
+        close(grid.block_list[k].visible[0], held[k].detach() - 0.01 * step)
 
 
 def test_frozen_layers_stay_frozen():

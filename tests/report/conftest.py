@@ -15,7 +15,8 @@ from mho.train import train
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a run of two epochs on two chips; a layer is split both ways, with two devices and a scale."""
+    """Return a run of two epochs on two chips; a layer is split both ways, with two devices and a scale; another learns
+    a factor for every tile."""
     folder = tmp_path_factory.mktemp("report") / "run"
     split = {
         "mapping.max_rows": 100,
@@ -23,8 +24,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "cell.devices": 2,
         "mapping.scaling": "output",
     }
+    learned = {"mapping.max_rows": 50, "mapping.max_columns": 130, "mapping.learn_scale": True}
     config = RunConfig(data="digits", preset="gokmen-2017").with_(
-        {"epochs": 2, "chips": 2, "threads": 1, "train_images": 60, "layers": {"fc1": split}}
+        {"epochs": 2, "chips": 2, "threads": 1, "train_images": 60, "layers": {"fc1": split, "fc2": learned}}
     )
     torch.manual_seed(0)
     train(config, out=folder, progress=False, data=load("digits"))

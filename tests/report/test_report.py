@@ -76,8 +76,8 @@ def test_map_puts_every_tile_in_its_place(run: Path) -> None:
     grid = layer.grids[0]
     assert (len(grid.row_parts), len(grid.column_parts)) == (3, 2)
     full = np.zeros((256, 65))
-    for k, (r0, r1), (c0, c1), _, biased in grid._places():
-        full[r0:r1, c0 : c1 + biased] = grid.tiles[k].counts.double().mean(dim=(0, 1)).numpy()
+    for k, (r0, r1), (c0, c1), _, biased in grid.spans:
+        full[r0:r1, c0 : c1 + biased] = grid.tile_list[k].counts.double().mean(dim=(0, 1)).numpy()
     drawn = np.array(trace(figures(write_report(run))["map-fc1"], "")["z"])
     assert drawn.shape == (48, 65)
     starts = np.linspace(0, 256, 48, endpoint=False).astype(int)

@@ -298,7 +298,7 @@ def test_state_dict_holds_the_clock():
     with pytest.raises(RuntimeError, match=r"Missing key.*clock"):
         other.load_state_dict(held)
     held = tile.state_dict() | {"clock": torch.zeros(9)}
-    with pytest.raises(CheckpointError, match=r"clock has shape \(9,\), expected \(4,\)"):
+    with pytest.raises(CheckpointError, match=r"clock has shape \(9,\), expected \(6,\)"):
         other.load_state_dict(held)
 
 

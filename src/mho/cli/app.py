@@ -10,7 +10,7 @@ import typer
 
 from mho.cli import ablate, study, training
 from mho.cli.device import device_app
-from mho.cli.listing import presets
+from mho.cli.listing import presets, rules
 from mho.cli.reporting import report
 from mho.cli.stopped import Stopped
 from mho.errors import MhoError
@@ -52,6 +52,7 @@ def everything(
 app.command("train", help=training.HELP)(training.train)
 app.command("ablate", help=ablate.HELP)(ablate.ablate)
 app.command("presets")(presets)
+app.command("rules")(rules)
 app.command("report")(report)
 app.add_typer(device_app, name="device")
 app.add_typer(study.app, name="study")

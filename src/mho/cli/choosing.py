@@ -68,7 +68,7 @@ def resumed(folder: Path, changes: dict[str, Any], others: list[Any]) -> RunConf
 
 def _text(name: str, value: Any) -> str:
     """Return an option as `override` reads it: names quoted, lists also without brackets."""
-    if name in ("network", "data"):
+    if name in ("network", "data", "rule"):
         return json.dumps(value)
     if name in ("chips", "lr", "vary") and not value.startswith("[") and ("," in value or name == "vary"):
         return f"[{value}]"

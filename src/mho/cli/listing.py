@@ -1,4 +1,4 @@
-"""`mho presets`, and the table of every list: what there is, and where it was read."""
+"""`mho presets` and `mho rules`, and the table of every list: what there is, and where it was read."""
 
 from __future__ import annotations
 
@@ -14,6 +14,18 @@ def presets() -> None:
     from mho.config import presets as rows
 
     table("preset", [(row.name, row.description, row.source) for row in rows()])
+
+
+def rules() -> None:
+    """List the learning rules: by which rule samples move weights, each with its source.
+
+    Train with one: [cyan]mho train --rule ttv2[/cyan]; its settings are [cyan]--set rule.NAME=VALUE[/cyan], and stand in
+    the run's config.toml.
+    """
+    from mho.config.describe import first_line, reference
+    from mho.update.rules import rules as found
+
+    table("rule", [(name, first_line(kind), reference(kind)) for name, kind in found().items()])
 
 
 def table(

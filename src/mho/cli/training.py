@@ -17,6 +17,8 @@ Without arguments: the network 784-256-128-10 on MNIST with the preset gokmen-20
    another preset, on eight chips at once: mean and spread of the accuracy
 [cyan]mho train --network lenet --epochs 10 --batch-size 8[/cyan]
    the convolutional network
+[cyan]mho train --rule ttv2 --set rule.every=2[/cyan]
+   another learning rule; mho rules lists them
 [cyan]mho train --set device.dw_min=0.002 --set update.bl=10[/cyan]
    any setting; a run's config.toml lists them all
 [cyan]mho train --chips 2 --set "device.dw_min=\\[0.001, 0.002]"[/cyan]
@@ -43,7 +45,10 @@ def _run(shown: str, text: str) -> Any:
 
 def train(
     start: Annotated[str | None, _start("PRESET | CONFIG.toml", "What to start from; see mho presets.")] = None,
-    network: Annotated[str | None, _setting("NAME", "fcn, lenet, or your own: path/to/file.py:function.")] = None,
+    network: Annotated[str | None, _setting("NAME", "fcn, fcn-250-125, lenet, or your own: path/to/file.py:function.")] = None,
+    rule: Annotated[
+        str | None, _setting("NAME", "By which rule samples move weights; see mho rules, or path/to/file.py:Class.")
+    ] = None,
     data: Annotated[
         str | None,
         _setting("NAME|DIR", "mnist, fashion-mnist, digits, cifar10, or a folder of {train,test}/CLASS/*.png."),
@@ -68,7 +73,7 @@ def train(
     from mho.cli.working import work
 
     named = {
-        "network": network, "data": data, "epochs": epochs, "batch_size": batch_size, "lr": lr,
+        "network": network, "rule": rule, "data": data, "epochs": epochs, "batch_size": batch_size, "lr": lr,
         "chips": chips, "seed": seed, "vary": vary, "threads": threads,
     }  # fmt: skip
     changes = {name: value for name, value in named.items() if value is not None}

@@ -8,20 +8,20 @@ from mho.devices import Device, Spread, catalogue
 from mho.devices.spread import PerChip, numbers
 
 
-def docstring(kind: type[Device]) -> str:
-    """Return the docstring of a law, with its equations; one inherited, or made by `dataclass`, does not count."""
+def docstring(kind: type) -> str:
+    """Return the docstring of a law or rule, with its equations; one inherited, or made by `dataclass`, does not count."""
     text = inspect.cleandoc(vars(kind).get("__doc__") or "")
     return "" if text.startswith(f"{kind.__name__}(") else text
 
 
-def first_line(kind: type[Device]) -> str:
-    """Return the first line of a law's docstring."""
+def first_line(kind: type) -> str:
+    """Return the first line of a docstring."""
     return docstring(kind).partition("\n")[0]
 
 
-def reference(kind: type[Device]) -> str:
-    """Return what the docstring of a law gives as its reference, or "mho" for one without."""
-    _, found, rest = docstring(kind).partition("Reference: ")
+def reference(kind: type) -> str:
+    """Return what a docstring gives as its reference or source, or "mho" for one without."""
+    _, found, rest = docstring(kind).replace("Source: ", "Reference: ").partition("Reference: ")
     return " ".join(rest.partition("\n\n")[0].replace("`", "").split()).rstrip(".") if found else "mho"
 
 

@@ -22,16 +22,19 @@ MAIN = ("weight", "msp")
 class TileFile:
     """A tile in a checkpoint.
 
-    prefix: start of the names of its arrays; scale: name of the digital scale, which may not exist. shape:
-    (chips, devices, rows, columns). part: its column part; row: its first row in its own grid. rows,
-    columns: its place in the layer's matrix, in which the outputs of one group follow those of another.
+    prefix: start of the names of its arrays; scale, learned: names of the digital scale and of the learned factors,
+    which may not exist. shape: (chips, devices, rows, columns). part: its column part; row: its first row in its own
+    grid; own: where its learned factors lie. rows, columns: its place in the layer's matrix, in which the outputs of
+    one group follow those of another.
     """
 
     prefix: str
     scale: str
+    learned: str
     shape: tuple[int, ...]
     part: int
     row: int
+    own: slice
     rows: slice
     columns: slice
 
@@ -71,14 +74,18 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 def _grid(arrays: Arrays, top: str, prefixes: list[str], mapping: Mapping, first_row: int) -> list[TileFile]:
     """Return the tiles of a grid: row parts one after another, each with all its column parts."""
     shapes = [_shape(arrays, prefix) for prefix in prefixes]
-    scaled = f"{top}scale" in arrays  # (chips, column parts, rows)
-    parts = arrays.shape(f"{top}scale")[1] if scaled else _column_parts(shapes, mapping)
+    scale, learned = f"{top}scale", f"{top}learned"  # (chips, column parts, rows) or, per tile, row parts
+    scales = [name for name in (scale, learned) if name in arrays]
+    parts = arrays.shape(scales[0])[1] if scales else _column_parts(shapes, mapping)
+    per_tile = learned in scales and arrays.shape(learned)[2] * parts == len(prefixes)
     tiles, row = [], 0
     for k, (prefix, shape) in enumerate(zip(prefixes, shapes, strict=True)):
         column = sum(s[3] for s in shapes[k - k % parts : k])
         rows = slice(first_row + row, first_row + row + shape[2])
         columns = slice(column, column + shape[3])
-        tiles.append(TileFile(prefix, f"{top}scale", shape, k % parts, row, rows, columns))
+        number = k // parts if per_tile else row
+        own = slice(number, number + (1 if per_tile else shape[2]))
+        tiles.append(TileFile(prefix, scale, learned, shape, k % parts, row, own, rows, columns))
         row += shape[2] if k % parts == parts - 1 else 0
     return tiles
 

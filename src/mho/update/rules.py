@@ -8,6 +8,13 @@ from mho.update.rule import Rule
 
 HOMES = {
     "pulsed": "pulsed:Pulsed",
+    "tiki-taka": "tiki_taka:TikiTaka",
+    "ttv2": "ttv2:TTv2",
+    "c-ttv2": "chopped:ChoppedTTv2",
+    "agad": "agad:Agad",
+    "residual": "residual:Residual",
+    "mixed-precision": "mixed_precision:MixedPrecision",
+    "msp-lsp": "msp_lsp:MspLsp",
 }
 
 
