@@ -78,6 +78,8 @@ class _Loop:
         self.limits = self._limits() if movers.one_sided and settings.strategy == "tune" else None
         self.sent = torch.zeros_like(target, dtype=torch.int32) if settings.total else None
         self.fresh: Tensor | None = None
+        self.rose: Tensor | None = None
+        self.share: Tensor | None = None
         self.found: Tensor | None = None
 
     @property
@@ -124,8 +126,19 @@ class _Loop:
         steps = error / (self.up if self.alike else torch.where(error > 0, self.up, self.down))
         size = steps.abs()
         left &= size > self.tolerance
+        self._calm_(size, steps > 0)
         size.round_().clamp_(1.0, float(self.settings.pulses)).mul_(left)
         return error, torch.copysign(size, steps).to(torch.int32)
+
+    def _calm_(self, size: Tensor, rises: Tensor) -> None:
+        """Halve the share of a weight's error that is sent each time the error changes its sign."""
+        if self.rose is not None:
+            turned = rises != self.rose
+            if self.share is None:
+                self.share = torch.ones_like(size)
+            self.share.mul_(torch.where(turned, 0.5, 1.0))
+            size.mul_(self.share)
+        self.rose = rises
 
     def _limits(self) -> tuple[Tensor, Tensor] | None:
         """Return how far the plus and the minus sides may be raised, in weight units; None without bounds."""

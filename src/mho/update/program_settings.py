@@ -18,12 +18,13 @@ STRATEGIES: tuple[Strategy, ...] = ("tune", "rewrite")
 class Program:
     """Program and verify: read a weight, pulse it towards its target, read again, until it is near enough.
 
-    tolerance: a weight is done once a reading is within so many steps of its target; it is then left alone.
     step: what the controller takes for the change of a weight by one pulse on one device, in weight units; 0: the
         granularity of the device times its gain.
+    tolerance: a weight is done once a reading is within so many such steps of its target; it is then left alone.
     read_noise: standard deviation of a reading, in weight units of the array.
     iterations: most readings that are followed by pulses.
     pulses: most pulses that a weight gets between two readings; it gets abs(error)/step of them, rounded, at least one.
+        Each time an error changes its sign, the share of it that is sent is halved: devices differ in their steps.
     total: most pulses that a weight gets in all; 0: no limit.
     strategy: "tune" starts from what the devices hold, and of pairs that pulses can only raise it resets those (once)
         whose rising side would pass the share `full` of its range; "rewrite" resets all devices first.
