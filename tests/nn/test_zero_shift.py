@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 import mho
-from mho.devices import ConstantStep, SoftBounds, Spread
+from mho.devices import ConstantStep, SoftBounds, Spread, UnipolarSoftBounds
 from mho.errors import ConfigError
 from mho.optim import AnalogSGD
+from mho.update.residual import Residual
 from nn.networks import quiet
 
 
@@ -173,3 +174,30 @@ def test_an_optimizer_that_holds_the_model_goes_on():
     mho.zero_shift(m, pulses=100)
     assert optimizer.state_dict() == state
     assert {id(p) for p in m.parameters()} == {id(p) for g in optimizer.param_groups for p in g["params"]}
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {"device": UnipolarSoftBounds(), "cell.pair": "one-sided"},
+        {"cell.pair": "differential"},
+        {"cell.reference": "column"},
+    ],
+)
+def test_cells_with_a_reference_of_their_own_are_refused_by_name(layout):
+    m = mho.convert_to_analog(network(), mho.preset("gokmen-2017").with_(layout))
+    with pytest.raises(ConfigError, match=r"layer '0'.*array '0\[0,0\]' has cell\.(pair|reference)"):
+        mho.zero_shift(m)
+    with pytest.raises(ConfigError, match=r"zero_shift: was asked for, but the layout has cell\."):
+        mho.RunConfig(analog=layers(m)[0].config, zero_shift=mho.ZeroShift())
+
+
+def test_every_array_of_a_rule_is_shifted_and_the_weights_are_those_of_before():
+    m = model(**{"rule": Residual(gamma=0.3), "device.up_down": 1.2})
+    before = [layer.get_weights()[0].clone() for layer in layers(m)]
+    mho.zero_shift(m, method="exact")
+    for layer, weight in zip(layers(m), before, strict=True):
+        now = layer.get_weights()[0]
+        assert torch.isclose(now, weight, atol=1e-5).float().mean() > 0.6
+        for array in layer.analog_arrays():
+            assert array.tile_list[0].reference.abs().max() > 0.01

@@ -9,7 +9,7 @@ from mho.devices.spread import PerChip, numbers
 
 
 def docstring(kind: type) -> str:
-    """Return the docstring of a law or rule, with its equations; one inherited, or made by `dataclass`, does not count."""
+    """Return the docstring of a law or rule, with its equations; an inherited one, or a dataclass's own, is none."""
     text = inspect.cleandoc(vars(kind).get("__doc__") or "")
     return "" if text.startswith(f"{kind.__name__}(") else text
 

@@ -16,7 +16,7 @@ from mho.config.show import show
 from mho.config.values import MISSING, Reader, convert_fields
 from mho.devices.spread import PerChip, numbers
 from mho.errors import ConfigError, nearest
-from mho.update.shift_settings import ZeroShift
+from mho.update.shift_settings import ZeroShift, unshiftable
 
 NETWORKS = ("fcn", "fcn-250-125", "lenet")
 DATA = ("mnist", "fashion-mnist", "mnist-22x24", "digits", "cifar10")
@@ -121,6 +121,8 @@ class RunConfig:
         if self.zero_shift is not None and not wrong_chips:
             for name, length in self.zero_shift.wrong_lengths(self.n_chips):
                 yield f"zero_shift.{name}", bad_length(length, self.n_chips)
+        if self.zero_shift is not None and self.zero_shift.shifts and (why := unshiftable(self.analog.cell)):
+            yield "zero_shift", f"was asked for, but the layout {why}"
         if not 0 <= self.seed < 2**64:
             yield "seed", f"must be from 0 to 2^64 - 1, found {self.seed}"
         if len(set(self.vary)) < len(self.vary):

@@ -15,6 +15,7 @@ from mho.config import AnalogConfig
 from mho.errors import ConfigError, MhoError, NotFiniteError, ShapeError
 from mho.nn.grid import Grid
 from mho.nn.parameter import AnalogParameter
+from mho.tiles.array import Array
 from mho.tiles.tile import Tile
 
 UNUSED = 3
@@ -136,8 +137,12 @@ class AnalogLayer(nn.Module):
         return weight[0] if len(self.chips) == 1 else weight
 
     def analog_tiles(self) -> list[Tile]:
-        """Return the tiles of this layer, group by group, each group's row part by row part."""
+        """Return the tiles of this layer, group by group, each group's row part by row part, array by array."""
         return [tile for grid in self.grid_list for tile in grid.tile_list]
+
+    def analog_arrays(self) -> list[Array]:
+        """Return the arrays of weights of this layer, block by block."""
+        return [array for grid in self.grid_list for block in grid.block_list for array in block.array_list]
 
     def chip_batch(self, rows: int) -> int:
         """Return the batch of each chip for a first dimension of `rows`; raise ShapeError when it does not divide."""

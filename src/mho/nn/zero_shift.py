@@ -14,7 +14,7 @@ from torch import nn
 from mho.devices.spread import PerChip
 from mho.errors import ConfigError
 from mho.nn.layer import AnalogLayer
-from mho.update.shift_settings import Method, ZeroShift, listed
+from mho.update.shift_settings import Method, ZeroShift, listed, unshiftable
 from mho.update.zero_shift import TileShift, shift_tile_
 
 COLUMNS = (
@@ -143,18 +143,28 @@ def _check(layer: AnalogLayer, settings: ZeroShift) -> None:
             f'layer {layer.name!r} has update.trains = "ideal": its weights move without pulses, so there is no '
             'asymmetry to shift away; use stochastic trains, or method "none" on such chips'
         )
-    device = layer.config.device
-    if device.shifted and settings.shifts and not settings.force:
-        raise ConfigError(
-            f"layer {layer.name!r} is made of {type(device).__name__} with shifted = true: its range is stated around "
-            "the symmetry point already, and shifting it again would count the reference twice; leave zero_shift out, "
-            "or give force=True"
-        )
+    if not settings.shifts:
+        return
+    for array in layer.analog_arrays():
+        if why := unshiftable(array.cell):
+            raise ConfigError(
+                f"layer {layer.name!r}: zero_shift was asked for, but its array {array.place.name!r} {why}"
+            )
+        device = array.settings.device
+        if device.shifted and not settings.force:
+            raise ConfigError(
+                f"layer {layer.name!r} is made of {type(device).__name__} with shifted = true: its range is stated "
+                "around the symmetry point already, and shifting it again would count the reference twice; leave "
+                "zero_shift out, or give force=True"
+            )
 
 
 def _shift(layer: AnalogLayer, settings: ZeroShift) -> LayerShift:
     """Shift the tiles of one layer."""
     found = [shift_tile_(tile, settings) for tile in layer.analog_tiles()]
+    for grid in layer.grid_list:
+        for block in grid.block_list:
+            block.show_()
     report = _gathered(layer, found, settings)
     layer.clipped = [
         share / 100 if method != "none" else before

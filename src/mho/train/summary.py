@@ -31,6 +31,7 @@ def summarize(trainer: Trainer, lines: list[dict[str, Any]], setup: float) -> di
         "products": _total([line["products"] for line in lines]),
         "test_products": _total([line["test_products"] for line in lines]),
         "devices": tally.devices(trainer.model),
+        "rules": tally.rules(trainer.model),
         **({} if trainer.shifted is None else {"zero_shift": trainer.shifted}),
         "max_abs_d": {"quantiles": tally.QUANTILES, "epochs": [line["max_abs_d"] for line in lines]},
         "preset": config.preset,

@@ -65,6 +65,13 @@ def devices(model: nn.Module) -> dict[str, dict[str, Any]]:
     return found
 
 
+def rules(model: nn.Module) -> dict[str, list[dict[str, Any]]]:
+    """Return by layer and block what its learning rule counted: by array its pulses and resets, transfers and so on."""
+    return {
+        name: [b.tally() for grid in layer.grid_list for b in grid.block_list] for name, layer in analog_layers(model)
+    }
+
+
 class Errors:
     """Samples of max abs(d) of every layer's errors, taken between `backward()` and `step()`."""
 

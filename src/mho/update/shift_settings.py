@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from mho.devices.spread import PerChip, numbers, per_chip
 from mho.errors import ConfigError, nearest
+from mho.tiles.cell import Cell
 
 Method = Literal["pulses", "exact", "mean", "none"]
 METHODS: tuple[Method, ...] = ("pulses", "exact", "mean", "none")
@@ -95,6 +96,26 @@ class ZeroShift:
             raise ConfigError(f"zero_shift: {told}, but there are {chips} chips; give one value, or {chips}")
         columns = [listed(getattr(self, name)) for name in ChipShift._fields]
         return tuple(ChipShift(*(c[k] if len(c) > 1 else c[0] for c in columns)) for k in range(chips))
+
+
+def unshiftable(cell: Cell) -> str:
+    """Return why devices of a cell cannot be zero-shifted and what would work, or nothing where they can."""
+    if cell.pair == "one-sided":
+        return (
+            'has cell.pair = "one-sided": pulses can only raise its devices, so up and down steps never balance; leave '
+            "zero_shift out (the pair's difference is 0 at the start), or take a device that pulses also lower"
+        )
+    if cell.pair == "differential":
+        return (
+            'has cell.pair = "differential", which is read against its other side already; leave zero_shift out, or '
+            'give cell.pair = "none"'
+        )
+    if cell.reference != "none":
+        return (
+            f'has cell.reference = "{cell.reference}", and a device has one reference; leave zero_shift out, or give '
+            'cell.reference = "none"'
+        )
+    return ""
 
 
 def listed(value: Any) -> tuple[Any, ...]:

@@ -1,0 +1,49 @@
+"""The learner of the plain rule: one array, moved by the pulses of every sample."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from mho.tiles.array import Array
+from mho.update.apply import Prepared, apply_update_
+from mho.update.learner import Learner
+from mho.update.moving import Rate, gains, prepare_array
+from mho.update.rule import Making
+
+
+class PulsedLearner(Learner):
+    """One array, moved by the pulses of every sample."""
+
+    def __init__(self, making: Making) -> None:
+        super().__init__(weight=making.array())
+        self.update = making.update
+        self.gains = gains(self.weight, making.update)
+
+    @property
+    def weight(self) -> Array:
+        """The array."""
+        return self.array_list[0]
+
+    @property
+    def visible(self) -> Tensor:
+        """The weights that a product sees, (chips, rows, columns)."""
+        return self.weight.visible
+
+    @property
+    def reach(self) -> Tensor:
+        """Per chip the largest weight of either sign that the mean cell can show."""
+        return self.weight.reach
+
+    def prepare(self, x: Tensor, d: Tensor, lr: Rate, *, bias: bool, first: int, positions: int) -> list[Prepared]:
+        """Return the update of the array; raise NotFiniteError for NaN or infinity."""
+        return prepare_array(self.weight, x, d, self.gains(lr), self.update, bias=bias, first=first)
+
+    def apply_(self, prepared: list[Prepared]) -> None:
+        """Apply the update."""
+        for step in prepared:
+            apply_update_(step)
+        self.weight.show_()
+
+    def write_(self, weights: Tensor) -> Tensor:
+        """Write weights ideally; return the clipped share per chip."""
+        return self.weight.write_(weights)
