@@ -157,7 +157,9 @@ def test_large_convolution_is_unfolded_in_blocks(monkeypatch):
 SPLIT = {"max_columns": 4, "max_rows": 3}
 
 
-@pytest.mark.parametrize("mapping", [{}, SPLIT, {"scaling": "output"}, {"scaling": "tile", **SPLIT}], ids=name_of)
+@pytest.mark.parametrize(
+    "mapping", [{}, SPLIT, {"scaling": "output", "fill": 0.1}, {"scaling": "tile", "fill": 0.1, **SPLIT}], ids=name_of
+)
 def test_learned_factors_and_conductances_move_by_their_own_gradients(mapping):
     """weight = scale x learned x conductance: torch finds the gradients of both, the scale is divided out."""
     analog = mho.convert_to_analog(nn.Linear(9, 7), ideal(learn_scale=True, **mapping))

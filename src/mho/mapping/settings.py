@@ -21,7 +21,9 @@ class Mapping:
     bias: "array" (a column whose input is 1), "digital", or "none" to drop it.
     scaling: weight = scale x conductance. "none" (1); "fixed" (`scale`); "tile" or "output": max abs(W) of the tile
         or of each output is mapped to `fill` of the device's bound, as for a converted trained model.
-    learn_scale: the digital scale is a parameter trained by the digital part of the optimizer.
+    learn_scale: conductances are also multiplied by a factor that starts at 1 and is trained by the digital part of the
+        optimizer: one for each output where scaling is "output", else one for each tile. The conductances move by
+        their own gradient then, which has the factor in it.
     count_pulses: keep a pulse counter for every device (totals per tile are always kept).
     Raises ConfigError, with everything that is wrong.
     """

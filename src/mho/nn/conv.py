@@ -101,12 +101,12 @@ class AnalogConv(AnalogLayer):
         if any(self.padding):
             mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
             x = F.pad(x, self.padding, mode=mode)
-        scale = self.grid_list[0].scale
+        factors = [factor for grid in self.grid_list if (factor := grid.factor()) is not None]
         out = _ConvProduct.apply(x, self.pulses, self)
-        if scale is None:
+        if not factors:
             out = out[0]
         else:
-            scales = torch.cat([g.scale for g in self.grid_list if g.scale is not None], dim=2).transpose(0, 1)
+            scales = torch.cat(factors, dim=2).transpose(0, 1)
             out = (out.unflatten(1, (len(self.chips), -1)) * scales[:, :, None, None]).sum(0).flatten(0, 1)
         if self.bias is not None:
             out = (out.unflatten(0, (len(self.chips), -1)) + self.bias[:, None, None]).flatten(0, 1)

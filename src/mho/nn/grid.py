@@ -33,10 +33,13 @@ class Span(NamedTuple):
 class Grid(nn.Module):
     """The arrays that hold a matrix (rows = outputs, columns = inputs, and a bias column when it is in the array).
 
-    weight = scale x conductance, with a digital scale per chip, column part and output (or none).
+    weight = scale x learned x conductance. The digital scale per chip, column part and output belongs to the mapping:
+    the update divides it out, so that the weight moves by lr d x^T. The learned factor (one per tile, or per output) is
+    a parameter beside the conductances: both move by their own gradients. Either may be absent.
     """
 
     scale: Tensor | None
+    learned: nn.Parameter | None
 
     def __init__(
         self, shape: tuple[int, int], bias: bool, config: AnalogConfig, *, name: str, seed: int, chips: tuple[int, ...]
@@ -57,15 +60,26 @@ class Grid(nn.Module):
         self.backward_products = [bind(config.backward, n) for _ in self.spans]
         self._keep_running("forward", self.forward_products)
         self._keep_running("backward", self.backward_products)
-        scale = None
+        self._make_scales(n)
+
+    def _make_scales(self, n: int) -> None:
+        mapping, parts, scale = self.config.mapping, len(self.column_parts), None
         if mapping.scaling != "none":
             value = over_chips(mapping.scale, n, "scale").reshape(n, 1, 1)
-            scale = torch.from_numpy(np.broadcast_to(value, (n, len(self.column_parts), rows)).copy())
-        if scale is not None and mapping.learn_scale:
-            self.scale = nn.Parameter(scale)
-            self.scale.chip_axis = True  # type: ignore[attr-defined]  # a note for the optimizer
-        else:
-            self.register_buffer("scale", scale)
+            scale = torch.from_numpy(np.broadcast_to(value, (n, parts, self.rows)).copy())
+        self.register_buffer("scale", scale)
+        factors = self.rows if mapping.scaling == "output" else len(self.row_parts)
+        self.learned = nn.Parameter(torch.ones(n, parts, factors)) if mapping.learn_scale else None
+        self._link()
+
+    def factor(self) -> Tensor | None:
+        """Return what conductances are multiplied by to be weights, (chips, column parts, rows), or None for 1."""
+        if self.learned is None:
+            return self.scale
+        learned: Tensor = self.learned
+        if learned.shape[2] != self.rows:
+            learned = learned.repeat_interleave(torch.tensor([r1 - r0 for r0, r1 in self.row_parts]), dim=2)
+        return learned if self.scale is None else self.scale * learned
 
     def _keep_running(self, side: str, products: list[Product]) -> None:
         for i, product in enumerate(products):
@@ -95,7 +109,7 @@ class Grid(nn.Module):
         There is one part, or with a digital scale one for every column part. Raises NotFiniteError for NaN or infinity.
         """
         role = "forward" if self.training else "evaluate"
-        parts = len(self.column_parts) if self.scale is not None else 1
+        parts = 1 if self.scale is None and self.learned is None else len(self.column_parts)
         out = torch.empty(parts, x.shape[0], x.shape[1], self.rows)
         for k, (r0, r1), (c0, c1), j, biased in self.spans:
             block = self.block_list[k]
@@ -138,6 +152,7 @@ class Grid(nn.Module):
         rate: Rate = tuple(map(float, lr)) if isinstance(lr, (list, tuple)) else float(lr)  # type: ignore[arg-type]
         if self.scale is not None:
             # d came back through the scale once; the weight's own error has it not, and dW = scale dg takes one more.
+            # The learned factor stays in d: it makes d the gradient of the conductances.
             d = d / (self.scale.detach() ** 2).transpose(0, 1).unsqueeze(2)
         return [
             self.block_list[k].prepare(
@@ -162,8 +177,8 @@ class Grid(nn.Module):
 
     def _link(self) -> None:
         """Set what copying or loading drops: the running means that products use, and the note of a chip axis."""
-        if isinstance(self.scale, nn.Parameter):
-            self.scale.chip_axis = True  # type: ignore[attr-defined]  # a note for the optimizer
+        if self.learned is not None:
+            self.learned.chip_axis = True  # type: ignore[attr-defined]  # a note for the optimizer
         for side, products in (("forward", self.forward_products), ("backward", self.backward_products)):
             for i, product in enumerate(products):
                 if hasattr(self, f"{side}_running_{i}"):
@@ -181,11 +196,11 @@ class Grid(nn.Module):
         """
         if calibrate and self.scale is not None and self.config.mapping.scaling in ("tile", "output"):
             self._calibrate(weights)
-        clipped = torch.zeros(len(self.chips))
+        clipped, factor = torch.zeros(len(self.chips)), self.factor()
         for k, (r0, r1), (c0, c1), j, biased in self.spans:
             part = weights[:, r0:r1, c0 : c1 + biased]
-            if self.scale is not None:
-                part = part / self.scale.detach()[:, j, r0:r1].unsqueeze(2)
+            if factor is not None:
+                part = part / factor.detach()[:, j, r0:r1].unsqueeze(2)
             share = self.block_list[k].write_(part)
             clipped += share * (part.shape[1] * part.shape[2])
         return clipped / (weights.shape[1] * weights.shape[2])
@@ -193,6 +208,8 @@ class Grid(nn.Module):
     def _calibrate(self, weights: Tensor) -> None:
         assert self.scale is not None
         with torch.no_grad():
+            if self.learned is not None:
+                self.learned.fill_(1.0)
             for k, (r0, r1), (c0, c1), j, biased in self.spans:
                 part = weights[:, r0:r1, c0 : c1 + biased].abs()
                 top = part.amax(dim=2)
@@ -204,10 +221,10 @@ class Grid(nn.Module):
 
     def read(self) -> Tensor:
         """Return the weights (chips, rows, columns [+ bias]) exactly, without a product's noise."""
-        out = torch.empty(len(self.chips), self.rows, self.columns + self.bias)
+        out, factor = torch.empty(len(self.chips), self.rows, self.columns + self.bias), self.factor()
         for k, (r0, r1), (c0, c1), j, biased in self.spans:
             shown = self.block_list[k].visible
-            if self.scale is not None:
-                shown = shown * self.scale.detach()[:, j, r0:r1].unsqueeze(2)
+            if factor is not None:
+                shown = shown * factor.detach()[:, j, r0:r1].unsqueeze(2)
             out[:, r0:r1, c0 : c1 + biased] = shown
         return out

@@ -41,7 +41,7 @@ class AnalogLinear(AnalogLayer):
         rows = x.shape[0] if x.dim() > 1 else 1
         self.chip_batch(rows)
         parts = _LinearProduct.apply(x.reshape(len(self.chips), -1, self.in_features), self.pulses, self)
-        scale = self.grid_list[0].scale
+        scale = self.grid_list[0].factor()
         if scale is None:
             out = parts[0]
         else:

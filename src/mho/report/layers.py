@@ -125,14 +125,16 @@ def _histogram(values: list[np.ndarray], edges: np.ndarray) -> Histogram:
 
 
 def tile_weights(arrays: Arrays, tile: TileFile) -> np.ndarray:
-    """Return the weights (chips, rows, columns) of a tile: what a product reads, times the digital scale."""
+    """Return the weights (chips, rows, columns) of a tile: what a product reads, times the digital scales."""
     name = next(n for n in ("combined", "apparent", "state") if tile.prefix + n in arrays)
     shown = arrays.read(tile.prefix + name)
     shown = shown[:, 0] if shown.ndim == 4 else shown
-    if tile.scale not in arrays:
-        return shown
-    scale = arrays.read(tile.scale, 3)[:, tile.part, tile.row : tile.row + tile.shape[2]]
-    return np.asarray(shown * scale[:, :, None])
+    rows = slice(tile.row, tile.row + tile.shape[2])
+    if tile.scale in arrays:
+        shown = shown * arrays.read(tile.scale, 3)[:, tile.part, rows, None]
+    if tile.learned in arrays:
+        shown = shown * arrays.read(tile.learned, 3)[:, tile.part, tile.own, None]
+    return np.asarray(shown)
 
 
 def _full(arrays: Arrays, tile: TileFile, key: str) -> np.ndarray:
