@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mho
-from devices.faulty import FAULTS, CellsGiveText, Good
+from devices.faulty import FAULTS, CellsGiveText, Good, GoodUnipolar
 from mho.characterize import agreement
 from mho.characterize.hazards import hazards
 from mho.cli.app import app
@@ -39,6 +39,14 @@ def test_a_good_device_is_told_so():
     assert found.problems == ()
     assert str(found).startswith("Good: all is well\n  ok ")
     assert "claims no symmetry point" in str(found)
+
+
+def test_a_good_unipolar_device_is_told_so_and_others_that_they_are_not():
+    found = str(mho.check_device(GoodUnipolar))
+    assert found.startswith("GoodUnipolar: all is well")
+    assert "  ok     A unipolar device is at 0 or above, pulses down leave it as it is" in found
+    assert "  ok     States stay between" in found  # `top` alone is enough
+    assert "left out: the device is not unipolar" in str(mho.check_device(Good))
 
 
 def test_an_instance_and_chips_that_differ_are_checked():

@@ -116,6 +116,80 @@ class OnlyUp(Good):
         return minimum(maximum(w + where(up, dw, 0.5 * dw), bottom), top)
 
 
+@tells("a pulse down moves w by 0", "the class states `unipolar = True`")
+class DoesNotSayThatItIsUnipolar(Good):
+    @law
+    def pulse(w, up, xi, dw, top, bottom):
+        return minimum(maximum(w + where(up, dw, 0.0), bottom), top)
+
+
+class GoodUnipolar(Device):
+    """The unipolar device that the others spoil."""
+
+    unipolar = True
+    dw_min: Spread = Spread(0.01, d2d=0.2)
+    w_max: Spread = Spread(0.8, d2d=0.1)
+
+    def cells(self, draw):
+        return {"dw": draw(self.dw_min), "top": draw(self.w_max)}
+
+    @law
+    def pulse(w, up, xi, dw, top):
+        step = dw * (1.0 - w / top) * (1.0 + 0.2 * xi)
+        return where(up, minimum(maximum(w + step, 0.0), top), w)
+
+
+@tells("a pulse down, xi", "returns w as it is for a pulse down: where(up, new, w)")
+class UnipolarFalls(GoodUnipolar):
+    @law
+    def pulse(w, up, xi, dw, top):
+        step = where(up, dw, -0.5 * dw) * (1.0 - w / top) * (1.0 + 0.2 * xi)
+        return minimum(maximum(w + step, 0.0), top)
+
+
+@tells("w becomes", "returns w as it is for a pulse down")
+class UnipolarRisesEitherWay(GoodUnipolar):
+    @law
+    def pulse(w, up, xi, dw, top):
+        return minimum(maximum(w + where(up, dw, dw), 0.0), top)
+
+
+@tells("a pulse up lowers w")
+class UnipolarLowers(GoodUnipolar):
+    @law
+    def pulse(w, up, xi, dw, top):
+        step = where(w < 0.01, dw, -dw) * (1.0 + 0.2 * xi)
+        return where(up, minimum(maximum(w + step, 0.0), top), w)
+
+
+@tells("`bottom` is -0.2", "go from 0, its reset, to `top`")
+class UnipolarBelowZero(GoodUnipolar):
+    def cells(self, draw):
+        return super().cells(draw) | {"bottom": -0.2}
+
+    @law
+    def pulse(w, up, xi, dw, top, bottom):
+        return where(up, minimum(maximum(w + dw, bottom), top), w)
+
+
+@tells("w becomes", "top =")
+class UnipolarLeavesItsRange(GoodUnipolar):
+    @law
+    def pulse(w, up, xi, dw, top):
+        return where(up, maximum(w + dw * (1.0 + 0.2 * xi), 0.0) + 0.0 * top, w)
+
+
+@tells("symmetry_point() is 0.1", "no pulse lowers a unipolar device", "return None")
+class UnipolarClaimsBalance(GoodUnipolar):
+    def symmetry_point(self):
+        return 0.1
+
+
+@tells("`unipolar` is a field", "unipolar = True")
+class UnipolarAsAField(GoodUnipolar):
+    unipolar: bool = True
+
+
 @tells("w becomes", "top =")
 class LeavesItsBounds(Good):
     @law

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mho.characterize.subject import config_of
 from mho.config import AnalogConfig, dump, loads
 from mho.devices import catalogue
 from mho.devices.catalogue import kit_steps, kit_write_noise
@@ -15,7 +16,7 @@ from mho.tiles.draw import TileDraw
 ROWS = pytest.mark.parametrize("row", catalogue.devices(), ids=lambda row: row.name)
 KIT_PRESETS = {
     "reram-es", "reram-sb", "reram-array-om", "reram-array-hfo2", "aihwkit-capacitor", "ecram", "ecram-mo",
-    "aihwkit-gokmen-vlasov", "aihwkit-idealized", "pcm",
+    "aihwkit-gokmen-vlasov", "aihwkit-idealized", "pcm", "pcm-unipolar",
 }  # fmt: skip
 
 
@@ -27,8 +28,15 @@ def test_every_preset_of_the_kit_is_there():
 def test_rows_say_where_they_come_from_and_survive_toml(row):
     assert row.source
     assert row.provenance.split()[0] in ("KIT", "MEM")
-    config = AnalogConfig(device=row.device)
+    config = config_of(row.device)
     assert loads(dump(config), AnalogConfig) == config
+
+
+def test_both_rows_of_phase_change_are_the_same_numbers():
+    pair, one = catalogue.device("pcm"), catalogue.device("pcm-unipolar")
+    for name in ("dw_min", "w_max", "rise", "decay", "c2c", "c2c_add", "c2c_slope"):
+        assert getattr(pair, name) == getattr(one, name)
+    assert (pair.unipolar, one.unipolar) == (False, True)
 
 
 def test_ranges_around_the_symmetry_point_are_marked_and_the_point_is_there():

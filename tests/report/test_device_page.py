@@ -19,6 +19,8 @@ from mho.devices import (
     PiecewiseStep,
     SoftBounds,
     Spread,
+    UnipolarJump,
+    UnipolarPhaseChange,
     catalogue,
     law,
     maximum,
@@ -129,6 +131,32 @@ def test_what_the_law_does_not_hold_is_said(tmp_path: Path) -> None:
         "0.003 weight units", "dw_min with w_max +0.5", "around the symmetry point already",
     ):  # fmt: skip
         assert said in words
+
+
+def test_a_unipolar_device_is_drawn_up_only_and_its_page_says_why(tmp_path: Path) -> None:
+    device = UnipolarJump(jump=0.3, faults=Faults(stuck=0.01, range=0.5))
+    page = page_of(device, tmp_path, devices=10)
+    found, words = figures(page), words_of(page)
+    assert [t["name"] for t in found["steps-0"]["data"] if t.get("name")] == ["10 to 90 % of devices", "up"]
+    response = trace(found["response-0"], "mean")
+    reset = response["x"].index(max(response["x"]) / 2)
+    assert response["y"][reset] > 0.9
+    assert response["y"][reset + 1] == 0
+    for said in (
+        "It is unipolar: pulses can only raise it", "there is no symmetry point", "up again after a reset",
+        "granularity 0.005", "is stuck at values from 0 to 0.5",
+    ):  # fmt: skip
+        assert said in words
+    for absent in ("up / down step", "asymmetry 1", "end to end, down", "symmetry point –"):
+        assert absent not in words
+    assert png_size(show_device(device, devices=10).png())[0] > 1000
+
+
+def test_a_unipolar_device_over_chips_says_what_its_lines_are(tmp_path: Path) -> None:
+    page = page_of(UnipolarPhaseChange(dw_min=Spread([0.01, 0.02])), tmp_path, devices=10)
+    data = figures(page)["steps-0"]["data"]
+    assert len(data) == 2
+    assert "Up only, as no pulse lowers it." in words_of(page)
 
 
 def test_own_classes_and_extra_state(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from mho.characterize.subject import config_of
 from mho.config import RunConfig, dump, preset
 from mho.config.toml import loads
 from mho.data import load
@@ -71,7 +72,7 @@ def test_correlations_take_a_run_of_their_own() -> None:
 
 @pytest.mark.parametrize("row", catalogue.devices(), ids=lambda row: row.name)
 def test_arms_of_every_published_device_share_one_run(row: catalogue.Published) -> None:
-    made = plan(RunConfig().with_(device=row.device), Options(1))
+    made = plan(RunConfig().with_(device=row.device, cell=config_of(row.device).cell), Options(1))
     assert len(made.batches) == 1
     made.batches[0].config(made.config)  # every list has the length of the chips
 

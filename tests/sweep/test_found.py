@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mho.characterize import Sample
+from mho.characterize.subject import config_of
 from mho.config import AnalogConfig, RunConfig, preset
 from mho.config.laws import laws
 from mho.devices import Device, LinearStep, SoftBounds, Spread, catalogue, law
@@ -92,13 +93,14 @@ def test_products_one_by_one() -> None:
 @pytest.mark.parametrize("name", sorted(DEVICES))
 def test_every_device_can_be_turned_off_completely(name: str) -> None:
     device = DEVICES[name]
-    analog = replace(BASE, device=device)
+    analog = replace(BASE, device=device, cell=config_of(device).cell)
     found = find(analog)
     none = found.without(analog, [p.name for p in found.properties])
     quiet = none.device
     assert "c2c noise" in {p.name for p in found.properties}
     wide = "bounds" in {p.name for p in found.properties}
-    assert wide or (name == "jump-step" and "bounds" in dict(found.inseparable))  # its jump is a share of the range
+    jumps = name in ("jump-step", "unipolar-jump")  # the jump is a share of the range
+    assert wide or (jumps and "bounds" in dict(found.inseparable))
     assert not quiet.noisy().any()
     assert not any(s.varies for f in dataclasses.fields(quiet) if isinstance(s := getattr(quiet, f.name), Spread))
     low, high = mean_bounds(quiet) or (0.0, 0.0)

@@ -10,6 +10,7 @@ from mho.characterize.steps import StepSizes
 
 STEP, RATIO, LOWEST, HIGHEST = "step at w = 0", "up / down step at w = 0", "lowest state", "highest state"
 SYMMETRY, ASYMMETRY, BY_STEP = "symmetry point", "asymmetry", "states (range / step)"
+GRANULARITY = "granularity"
 SAME = 0.03
 """Two quantities whose values differ by less than this share are shown once."""
 
@@ -19,12 +20,18 @@ def measured(c: Cycle, steps: StepSizes) -> tuple[dict[str, np.ndarray], dict[st
 
     The step at w = 0 (mean of up and down; the up step of a unipolar device), the ratio of up to down step there,
     lowest and highest state, symmetry point, asymmetry and number of states (range / step); NaN where a device has no
-    such value. `steps` are of the same devices.
+    such value. The granularity, too, where it is not the step at w = 0 (which may be a jump): drawn devices then have
+    neither granularity nor number of states. `steps` are of the same devices.
     """
     mean_low, mean_high = steps.low[:, None], steps.high[:, None]
     mean = _of(c.mean, mean_low, mean_high, steps.symmetry[:, None], steps.asymmetry[:, None])
     drawn = _of(c.drawn, c.low, c.high, steps.device_symmetry, steps.device_asymmetry)
-    return {name: values[:, 0] for name, values in mean.items()}, drawn
+    found = {name: values[:, 0] for name, values in mean.items()}
+    stated = c.mean.device.granularity(len(c.up))
+    if not np.allclose(stated, found[STEP], rtol=SAME, atol=0.0):
+        found |= {GRANULARITY: stated, BY_STEP: (steps.high - steps.low) / stated}
+        drawn |= dict.fromkeys((GRANULARITY, BY_STEP), np.full_like(drawn[STEP], np.nan))
+    return found, drawn
 
 
 def _of(

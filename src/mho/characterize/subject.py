@@ -33,7 +33,8 @@ class _Extreme(TileDraw):
 class Subject:
     """Devices drawn of every chip, with states (chips, devices, states) to try them in.
 
-    low, high: (chips, devices, 1) ends of the range: the law's `bottom` and `top`, else what pulses reach.
+    low, high: (chips, devices, 1) ends of the range: the law's `bottom` and `top`, else what pulses reach. A unipolar law
+    without `bottom` has 0 in its place.
     bounded: whether they are the law's. Raises what cells() and the law raise.
     """
 
@@ -45,7 +46,7 @@ class Subject:
         given = device.cells(self.draw)
         self.names = law_arguments(self.kind)
         self.cells = {n: self._array(taken(given[n], self.count, n)) for n in self.names}
-        self.bounded = {"bottom", "top"} <= set(self.names)
+        self.bounded = "top" in self.names and (device.unipolar or "bottom" in self.names)
         self.low, self.high = self._bounds() if self.bounded else self._reached()
 
     def _array(self, value: np.ndarray) -> np.ndarray:
@@ -56,7 +57,8 @@ class Subject:
 
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         shape = (self.count, DEVICES, 1)
-        low, high = (np.broadcast_to(self.cells[n], shape) for n in ("bottom", "top"))
+        ends = (self.cells.get("bottom", np.float32(0)), self.cells["top"])
+        low, high = (np.broadcast_to(end, shape) for end in ends)
         return np.minimum(low, high), high
 
     def _reached(self) -> tuple[np.ndarray, np.ndarray]:

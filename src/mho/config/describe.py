@@ -61,7 +61,7 @@ def beside_the_law(device: Device) -> list[str]:
         f = device.faults
         found.append(
             f"Faults: a share of {_given(f.dead)} of the devices never leaves 0, of {_given(f.stuck)} is stuck "
-            f"at values in ±{f.range:g}."
+            f"at values {'from 0 to ' if device.unipolar else 'in ±'}{f.range:g}."
         )
     if device.correlations:
         pairs = ", ".join(f"{one} with {other} {value:+.2g}" for one, other, value in device.correlations)

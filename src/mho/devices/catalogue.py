@@ -13,6 +13,7 @@ from mho.devices.linear_step import LinearStep
 from mho.devices.phase_change import PhaseChange
 from mho.devices.soft_bounds_reference import SoftBoundsReference
 from mho.devices.spread import Spread
+from mho.devices.unipolar_phase_change import UnipolarPhaseChange
 from mho.errors import ConfigError, nearest
 
 
@@ -172,6 +173,15 @@ ROWS = (
         f"{KIT} PCMPresetUnitCell, a fit of Nandakumar et al., Front. Neurosci. 14:406 (2020), Ge2Sb2Te5",
         note="A pair: one-sided devices cannot be lowered. The kit's d2d of the ratio up/down (5 %) is in dw_min here, "
         "and its reset to 0.01 +- 0.02 is a reset to 0.",
+    ),
+    Published(
+        "pcm-unipolar",
+        UnipolarPhaseChange(
+            dw_min=Spread(0.01, d2d=0.2), w_max=Spread(2.0, d2d=0.1), rise=27.235, decay=5.0,
+            c2c=0.6, c2c_add=0.042, c2c_slope=0.108,
+        ),
+        f"{KIT} PCMPreset, a fit of Nandakumar et al., Front. Neurosci. 14:406 (2020), Ge2Sb2Te5",
+        note='One side of the pair pcm as a device of its own, for cells with pair = "one-sided": only a reset lowers it.',
     ),
 )  # fmt: skip
 

@@ -28,10 +28,11 @@ def some(count: int) -> list[int]:
 def response_figure(c: Characteristics, number: int = 0) -> Figure:
     """Return the response to pulses: mean, band and single devices; means of some chips where these differ."""
     r = c.response
+    way = "down" if not c.device.unipolar else "up again after a reset: no pulse lowers them"
     text = (
         f"{c.devices} devices drawn with their device-to-device spread, with cycle-to-cycle noise; {NOT_INCLUDED}. "
-        f"They start at their lowest state and get {r.turn} pulses up, then {r.turn} "
-        "down. Band: 10 to 90 % of the devices. Thin lines: single devices."
+        f"They start at their lowest state and get {r.turn} pulses up, then {r.turn} {way}. Band: 10 to 90 % of the "
+        "devices. Thin lines: single devices."
     )
     figure = Figure(f"response-{number}", "Response to pulses", text, "pulses", "conductance (normalised units)")
     figure.band(r.pulses, r.low[0], r.high[0], BLUE, BAND if len(c.chips) == 1 else f"{BAND} of chip {c.chips[0]}")
@@ -54,7 +55,7 @@ def response_figure(c: Characteristics, number: int = 0) -> Figure:
 
 
 def steps_figure(c: Characteristics, number: int = 0) -> Figure:
-    """Return the size of a step at every state, up and down, with the symmetry point."""
+    """Return the size of a step at every state, up and down, with the symmetry point; of a unipolar device, up only."""
     s = c.steps
     text = "Change by one pulse at every state, without cycle-to-cycle noise. Lines: the mean device."
     if c.device.state:
@@ -62,16 +63,20 @@ def steps_figure(c: Characteristics, number: int = 0) -> Figure:
     figure = Figure(f"steps-{number}", "Step sizes", text, "conductance (normalised units)", "size of a step")
     if len(c.chips) == 1:
         figure.band(s.state, s.up_band[0, 0], s.up_band[1, 0], BLUE, BAND)
-        figure.band(s.state, -s.down_band[1, 0], -s.down_band[0, 0], ORANGE)
+        if not c.device.unipolar:
+            figure.band(s.state, -s.down_band[1, 0], -s.down_band[0, 0], ORANGE)
         figure.line(s.state, s.up[0], "up", BLUE)
-        figure.line(s.state, -s.down[0], "down", ORANGE, line={"dash": "dash"})
+        if not c.device.unipolar:
+            figure.line(s.state, -s.down[0], "down", ORANGE, line={"dash": "dash"})
         figure.caption += f" Bands: 10 to 90 % of {c.devices} drawn devices. {symmetry_words(c)}"
         _symmetry(figure, c)
     else:
         for n, k in enumerate(some(len(c.chips))):
             figure.line(s.state, s.up[k], f"chip {c.chips[k]}", COLOURS[n])
-            figure.line(s.state, -s.down[k], colour=COLOURS[n], line={"dash": "dash"})
-        figure.caption += " Solid: up. Dashed: down. Parameters differ between chips; some chips are shown."
+            if not c.device.unipolar:
+                figure.line(s.state, -s.down[k], colour=COLOURS[n], line={"dash": "dash"})
+        ways = "Up only, as no pulse lowers it." if c.device.unipolar else "Solid: up. Dashed: down."
+        figure.caption += f" {ways} Parameters differ between chips; some chips are shown."
     figure.layout["yaxis"] = {"rangemode": "tozero"}
     if c.device.window is not None:
         largest = float(np.nanmax(np.abs([s.up, s.down])))
@@ -107,6 +112,11 @@ def rounded(point: float, c: Characteristics) -> float:
 def symmetry_words(c: Characteristics) -> str:
     """Say where up and down steps balance."""
     s = c.steps
+    if c.device.unipolar:
+        return (
+            "It is unipolar: pulses can only raise it, so no state has equal steps up and down, and there is no "
+            'symmetry point. Two of them make a weight of either sign (cell.pair = "one-sided"); a reset lowers them.'
+        )
     if s.balanced[0]:
         text = "Up and down steps of the mean device are equal at every state, so it has no symmetry point."
     elif np.isfinite(s.symmetry[0]):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mho.characterize import Characteristics
-from mho.characterize.parameters import ASYMMETRY, BY_STEP, HIGHEST, LOWEST, RATIO, STEP, SYMMETRY
+from mho.characterize.parameters import ASYMMETRY, BY_STEP, GRANULARITY, HIGHEST, LOWEST, RATIO, STEP, SYMMETRY
 from mho.report import scale
 from mho.report.device_figures import rounded, some
 
@@ -26,7 +26,7 @@ class Row:
 
 
 def rows(c: Characteristics) -> list[Row]:
-    """Return the numbers of a device."""
+    """Return the numbers of a device; those of pulses down and of balance only where pulses lower it."""
     s, shown = c.states, some(len(c.chips))
 
     def measured(name: str, kind: str = PLAIN) -> Row:
@@ -39,10 +39,13 @@ def rows(c: Characteristics) -> list[Row]:
     def counted(name: str, values: np.ndarray) -> Row:
         return Row(name, tuple(values[shown].tolist()))
 
+    falls = not c.device.unipolar
     return [
-        measured(LOWEST, STATE), measured(HIGHEST, STATE), measured(STEP, CHANGE), measured(RATIO),
-        measured(SYMMETRY, STATE), measured(ASYMMETRY), measured(BY_STEP),
-        counted("pulses from end to end, up", s.pulses_up), counted("pulses from end to end, down", s.pulses_down),
+        measured(LOWEST, STATE), measured(HIGHEST, STATE), measured(STEP, CHANGE),
+        *([measured(GRANULARITY, CHANGE)] if GRANULARITY in c.mean else []),
+        *([measured(RATIO), measured(SYMMETRY, STATE), measured(ASYMMETRY)] if falls else []), measured(BY_STEP),
+        counted("pulses from end to end, up", s.pulses_up),
+        *([counted("pulses from end to end, down", s.pulses_down)] if falls else []),
         counted("levels told apart in spite of noise", s.distinct),
     ]  # fmt: skip
 
@@ -84,11 +87,13 @@ def _siemens(c: Characteristics, row: Row) -> list[str]:
 
 MEANINGS = (
     ("Range", "the states that noiseless pulses reach from end to end."),
-    ("Step at w = 0", "the mean of the sizes of a step up and a step down."),
+    ("Step at w = 0", "the mean of the sizes of a step up and a step down; of a unipolar device, a step up."),
+    ("Granularity", "the step by which pulses are counted, where the device states another one than that at w = 0: a "
+     "jump is left out, for example."),
     ("Symmetry point", "the state at which both are equal in size."),
     ("Asymmetry", "the mean of |u - d| / (u + d) over the states, u and d being the sizes of a step up and down: 0 for "
      "equal steps, 1 where pulses of one direction do nothing."),
-    ("Range / step", "the number of states that papers quote."),
+    ("Range / step", "the number of states that papers quote; the step is the granularity."),
     ("From end to end", "as many pulses as it takes until one moves the mean device by less than 5 % of the step at "
      "w = 0."),
     ("Levels told apart", "going up from the low end, a level is counted where its mean lies the sum of both standard "

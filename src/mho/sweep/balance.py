@@ -18,10 +18,13 @@ EQUAL = 1e-3
 
 
 def imbalance(device: Device) -> tuple[float, float]:
-    """Return the sizes of the mean device's up and down step at w = 0."""
+    """Return the sizes of the mean device's up and down step at w = 0.
+
+    A unipolar device is a side of a pair, and the step down is one up of the other side.
+    """
     sample = Sample(device, mean=True)
     zero = np.zeros((1, 1))
-    up, down = (abs(float(sample.moved(zero, way)[0, 0])) for way in (True, False))
+    up, down = (abs(float(sample.moved(zero, way or device.unipolar)[0, 0])) for way in (True, False))
     return up, down
 
 

@@ -21,8 +21,13 @@ TOLERANCE = 0.05
 
 
 def mean_bounds(device: Device) -> tuple[float, float] | None:
-    """Return the lowest and highest state of the mean device, or None where its law has no `bottom` and `top`."""
+    """Return the lowest and highest state of the mean device, or None where its law has no `bottom` and `top`.
+
+    A unipolar device is a side of a pair, which reaches its top with either sign.
+    """
     cells = device.cells(MeanDraw())
+    if device.unipolar and "top" in cells:
+        cells["bottom"] = -np.asarray(cells["top"])
     if "bottom" not in cells or "top" not in cells:
         return None
     low, high = (float(np.asarray(cells[name]).reshape(-1)[0]) for name in ("bottom", "top"))
