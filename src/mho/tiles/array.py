@@ -22,6 +22,7 @@ class Array(nn.Module):
 
     visible: (chips, rows, columns), the weights that a product sees. step_size: (chips,) float64, by how much a
     coincidence moves a weight at 0 in the mean; reach: (chips,), the largest weight of either sign of the mean cell.
+    ratios: for each tile the mean step over its own, (chips,): sides of different steps get pulses in this proportion.
     Raises ConfigError where device and cell do not go together.
     """
 
@@ -42,7 +43,9 @@ class Array(nn.Module):
         self.tiles = nn.ModuleList(made)
         for tile in made:
             self._refer(tile)
-        steps = np.mean([tile.device.granularity(len(place.chips)) for tile in made], axis=0)
+        each = [tile.device.granularity(len(place.chips)) for tile in made]
+        steps = np.mean(each, axis=0)
+        self.ratios = [torch.from_numpy((steps / own).astype(np.float32)) for own in each]
         moved = 1.0 if cell.pulsed == "all" else 1.0 / n
         self.unit = n * gain * (2.0 if cell.pair == "differential" else 1.0)
         self.step_size = steps * self.unit * moved

@@ -50,9 +50,13 @@ def prepare_array(
     number of the first vector within the step. Raises NotFiniteError for NaN or infinity; nothing is moved.
     """
     pulsed = array.cell.pulsed
+    if len(array.tile_list) == 1 or update.ideal:
+        own = [gain] * len(array.tile_list)
+    else:
+        own = [gain * ratio for ratio in array.ratios]
     return [
-        prepare_update(tile, x, d, gain, update=update, pulsed=pulsed, bias=bias, first=first)
-        for tile in array.tile_list
+        prepare_update(tile, x, d, rate, update=update, pulsed=pulsed, bias=bias, first=first)
+        for tile, rate in zip(array.tile_list, own, strict=True)
     ]
 
 
