@@ -17,7 +17,7 @@ Without arguments: the network 784-256-128-10 on MNIST with the preset gokmen-20
    another preset, on eight chips at once: mean and spread of the accuracy
 [cyan]mho train --network lenet --epochs 10 --batch-size 8[/cyan]
    the convolutional network
-[cyan]mho train --rule ttv2 --set rule.every=2[/cyan]
+[cyan]mho train --rule ttv2 --set rule.fast_lr=0.1[/cyan]
    another learning rule; mho rules lists them
 [cyan]mho train --set device.dw_min=0.002 --set update.bl=10[/cyan]
    any setting; a run's config.toml lists them all
