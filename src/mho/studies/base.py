@@ -28,13 +28,14 @@ class Reference:
     """What a publication says about a case: a number where one was read, how it is known, and whose it is.
 
     tag: one of TAGS. text: whose number, under which conditions. value: in the unit of the row it belongs to,
-    or None for a claim in words. A fact that is only recalled (MEM) is never a target, so it can have no
-    value: raises ConfigError.
+    or None for a claim in words. at: the value of a series whose row it belongs to, None for all rows of its case. A
+    fact that is only recalled (MEM) is never a target, so it can have no value: raises ConfigError.
     """
 
     tag: Tag
     text: str
     value: float | None = None
+    at: float | None = None
 
     def __post_init__(self) -> None:
         if self.tag not in TAGS:
@@ -199,8 +200,10 @@ class Study:
         return override(config, rest, "")
 
     def known(self, case: Case, config: RunConfig) -> tuple[tuple[Reference, ...], tuple[Reference, ...]]:
-        """Return what is known of a case's accuracy and of its penalty: nothing on other data."""
-        return (case.references, case.penalty) if config.data == self.data_of(case) else ((), ())
+        """Return what is known of a case's accuracy and of its penalty: nothing on other data, or of single rows."""
+        if config.data != self.data_of(case):
+            return (), ()
+        return tuple(r for r in case.references if r.at is None), tuple(r for r in case.penalty if r.at is None)
 
     def choose(self, names: Sequence[str] | None) -> tuple[Case, ...]:
         """Return the cases with these names, or all; raise ConfigError for unknown names."""

@@ -1,10 +1,10 @@
 """The studies there are."""
 
 from mho.errors import ConfigError, nearest
-from mho.studies import gokmen_2016, gokmen_2017, kim_2019
+from mho.studies import gokmen_2016, gokmen_2017, kim_2019, wu_2025
 from mho.studies.base import Study
 
-ROWS = (gokmen_2016.STUDY, gokmen_2017.STUDY, kim_2019.STUDY)
+ROWS = (gokmen_2016.STUDY, gokmen_2017.STUDY, kim_2019.STUDY, wu_2025.STUDY, wu_2025.LENET)
 
 
 def studies() -> tuple[Study, ...]:

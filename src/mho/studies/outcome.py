@@ -11,7 +11,7 @@ from typing import Any
 from mho.config import RunConfig, load
 from mho.data import Dataset
 from mho.errors import ConfigError
-from mho.studies.base import Case, Series
+from mho.studies.base import Case, Reference, Series
 from mho.train.unattended import ended, epochs_of, run_to_the_end
 
 
@@ -44,7 +44,7 @@ class Outcome:
     def points(self) -> list[tuple[tuple[float, ...], Outcome]]:
         """Return the values of the case's series at every row, with the outcome of the row's chips."""
         groups, case = self.case.groups(self.config), self.case
-        return [(point, self._part(case.label(self.config, point), chips)) for point, chips in groups.items()]
+        return [(point, self._part(point, case.label(self.config, point), chips)) for point, chips in groups.items()]
 
     def curve(self, axis: Series) -> list[tuple[float, Outcome]]:
         """Return the values of one series with their outcomes, the other series at their first values."""
@@ -55,12 +55,18 @@ class Outcome:
         first = points[0][0]
         return [(p[k], part) for p, part in points if p[:k] + p[k + 1 :] == first[:k] + first[k + 1 :]]
 
-    def _part(self, label: str, chips: tuple[int, ...]) -> Outcome:
+    def _part(self, point: tuple[float, ...], label: str, chips: tuple[int, ...]) -> Outcome:
         def chosen(values: Sequence[float]) -> list[float]:
             return [values[k] for k in chips]
 
+        def own(known: Sequence[Reference]) -> tuple[Reference, ...]:
+            return tuple(replace(r, at=None) for r in known if r.at is None or r.at in point)
+
         about = self.case.about if 0 in chips else "the same"
-        case = replace(self.case, name=f"{self.case.name}, {label}", about=about, series=())
+        case = replace(
+            self.case, name=f"{self.case.name}, {label}", about=about, series=(),
+            references=own(self.case.references), penalty=own(self.case.penalty),
+        )  # fmt: skip
         lines = [{**line, "test_accuracy": chosen(line["test_accuracy"])} for line in self.lines]
         return replace(self, case=case, accuracy=chosen(self.accuracy), lines=lines, members=chips)
 

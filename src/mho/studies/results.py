@@ -115,7 +115,7 @@ def setup(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
     differ = ", ".join(["devices", "noise", *(own[v] for v in run.vary)])
     return [
         f"Network {run.network} on {data}: {images} training and all test images, {run.epochs} epochs.",
-        f"Batch {run.batch_size}, loss summed over the batch, learning rate {run.lr}"
+        f"Batch {run.batch_size}, loss summed over the batch, learning rate {_rates(outcomes)}"
         f"{falls if run.lr_schedule.epochs else ', constant'}.",
         f"Seed {run.seed}, {chips}{' for each row' if series else ''}; "
         f"spreads are standard deviations over chips, which differ in {differ} "
@@ -124,6 +124,14 @@ def setup(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
         "Test accuracy is read after the last epoch, through the periphery of training, with its noise.",
         *_hardware([_as_stated(o) for o in outcomes]),
     ]
+
+
+def _rates(outcomes: Sequence[Outcome]) -> str:
+    """Return the learning rate of all cases, or every rate with the cases that have it."""
+    found: dict[str, list[str]] = {}
+    for o in outcomes:
+        found.setdefault(f"{o.config.lr}", []).append(o.case.name)
+    return " or ".join(rate if len(found) == 1 else f"{rate} ({', '.join(names)})" for rate, names in found.items())
 
 
 def _as_stated(outcome: Outcome) -> RunConfig:
