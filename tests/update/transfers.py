@@ -47,9 +47,10 @@ def samples(batch, shape=(5, 7), *, chips=1, seed=0, bias=False):
 
 
 def step_(one, x, d, lr=0.1, *, positions=1, bias=False, each=False):
-    """Do one optimizer step: all vectors at once, or each in an update of its own."""
-    for first in range(x.shape[1]) if each else (0,):
-        part = slice(first, first + 1) if each else slice(None)
+    """Do one optimizer step: all vectors at once, or each sample in an update of its own."""
+    size = positions if each else x.shape[1]
+    for first in range(0, x.shape[1], size):
+        part = slice(first, first + size)
         token = one.prepare(x[:, part], d[:, part], lr, bias=bias, first=first, positions=positions)
         one.apply_(token)
     one.rest_()

@@ -37,7 +37,7 @@ def _move(move: Move, vectors: tuple[int, int], factors: Tensor, by: str) -> Mov
         d = d * factor
     if rates is not None and not whole:
         cut = {
-            name: getattr(rates, name).view(s.x.shape[:2])[:, first:last].reshape(-1)
+            name: getattr(rates, name).view(s.x.shape[:2])[:, first:last].flatten().contiguous()
             for name in ("x_rate", "d_rate", "length")
         }
         rates = replace(rates, **cut)
