@@ -3,7 +3,7 @@
     python benchmarks/program.py [--threads 2] [--repeats 5] [--size 1000]
 
 Programming: arrays of size x size weights, from a state that is off by a normal error, with 10 iterations of reading
-(with noise) and pulses. Steps: the FCN at batch 10, both models in turn, medians; no transfer falls due.
+with noise and pulses. Steps: the FCN at batch 10, both models in turn, medians; no transfer falls due.
 """
 
 from __future__ import annotations
@@ -49,12 +49,11 @@ def programming(device: Device, cell: Cell, error: float, size: int, repeats: in
     return statistics.median(times[1:]), pulses, missed
 
 
-def fcn(rule: object) -> tuple[nn.Module, AnalogSGD]:
+def fcn(device: Device, rule: object) -> tuple[nn.Module, AnalogSGD]:
     """Return the network of Gokmen & Vlasov 2016 under a rule, and its optimizer."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(784, 256), nn.Sigmoid(), nn.Linear(256, 128), nn.Sigmoid(), nn.Linear(128, 10))
-    config = mho.preset("gokmen-2017")
-    # The LSP has the same devices as the plain rule: what is compared is the rule, not the law.
+    config = mho.preset("gokmen-2017").with_(device=device)
     model = mho.convert_to_analog(net, config if rule is None else config.with_(rule=rule))
     return model, AnalogSGD(model.parameters(), lr=0.01)
 
@@ -69,10 +68,9 @@ def step(model: nn.Module, optimizer: AnalogSGD, x: Tensor, y: Tensor) -> float:
     return time.perf_counter() - start
 
 
-def steps(repeats: int) -> tuple[float, float]:
-    """Return the median seconds of a plain pulsed step and of one of MSP/LSP."""
-    never = MspLsp(every=10**9, lsp=ArraySettings(mho.preset("gokmen-2017").device))
-    pair = [fcn(None), fcn(never)]
+def steps(device: Device, repeats: int) -> tuple[float, float]:
+    """Return the median seconds of a plain pulsed step and of one of MSP/LSP whose LSP has the same devices."""
+    pair = [fcn(device, None), fcn(ConstantStep(), MspLsp(every=10**9, lsp=ArraySettings(device)))]
     times: list[list[float]] = [[], []]
     for i in range(repeats):
         x = torch.rand(10, 784)
@@ -100,17 +98,17 @@ def main() -> None:
         ("capacitor, column reference", Capacitor(), Cell(reference="column"), 0.05),
         ("one-sided pair of unipolar-soft-bounds", UnipolarSoftBounds(), one_sided, 0.01),
     ]
-    print(
-        f"torch {torch.__version__}, {options.threads} threads, {options.size} x {options.size} weights, 10 iterations"
-    )
+    n = options.size
+    print(f"torch {torch.__version__}, {options.threads} threads, {n} x {n} weights, 10 iterations")
     print(f"{'device and cell':42} {'seconds':>8} {'must':>6} {'pulses a weight':>16} {'missed':>8}")
     for name, device, cell, error in cases:
-        seconds, pulses, missed = programming(device, cell, error, options.size, options.repeats)
+        seconds, pulses, missed = programming(device, cell, error, n, options.repeats)
         print(f"{name:42} {seconds:8.3f} {LIMIT:6.2f} {pulses:16.1f} {100 * missed:6.2f} %", flush=True)
-    plain, rule = steps(40 * options.repeats)
-    print(
-        f"FCN step, batch 10: plain {1e3 * plain:.2f} ms, MSP/LSP {1e3 * rule:.2f} ms: {rule / plain:.2f} (must {RATIO})"
-    )
+    print(f"{'FCN step, batch 10':42} {'plain':>8} {'MSP/LSP':>8} {'ratio':>8} {'must':>8}")
+    for law in (ConstantStep(), Capacitor()):
+        plain, rule = steps(law, 40 * options.repeats)
+        name = f"the LSP's devices: {type(law).__name__}"
+        print(f"{name:42} {1e3 * plain:5.2f} ms {1e3 * rule:5.2f} ms {rule / plain:8.2f} {RATIO:8.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from mho.update.rule import Making
 from mho.update.settings import Update
 
 SIZE = (12, 20)
-PAIR = Cell(pair="one-sided")
+PULSES = Update()
+SINGLE, PAIR = Cell(), Cell(pair="one-sided")
 
 
 def ideal(dw=0.001, top=1.0, **fields):
@@ -25,7 +26,7 @@ def rising(dw=0.002, **fields):
     return UnipolarSoftBounds(dw_min=dw, w_max=1.0, c2c=0.0, **fields)
 
 
-def made(device, cell=Cell(), *, size=SIZE, chips=(0,), name="array", seed=3):
+def made(device, cell=SINGLE, *, size=SIZE, chips=(0,), name="array", seed=3):
     return Array(ArraySettings(device, cell), Place(name, size, seed, chips))
 
 
@@ -36,7 +37,7 @@ def targets(array, share=0.6, seed=5):
     return ((2 * random - 1) * share * float(array.reach.min())).expand(size).contiguous()
 
 
-def learner(rule, device, cell=Cell(), *, size=SIZE, chips=(0,), bias=False, update=Update(), name="block"):
+def learner(rule, device, cell=SINGLE, *, size=SIZE, chips=(0,), bias=False, update=PULSES, name="block"):
     return rule.learner(Making(device, Place(name, size, 3, chips), cell, update, bias))
 
 
@@ -68,4 +69,5 @@ def assert_same(one, other):
 
 def chip_of(module, chip):
     """Return what a module holds of one chip, where a buffer has chips; clocks are the same on all of them."""
-    return {key: v[chip] for key, v in module.state_dict().items() if v.dim() >= 3 or "totals" in key or "resets" in key}
+    found = {k: v for k, v in module.state_dict().items() if v.dim() >= 3 or k.endswith(("totals", "resets"))}
+    return {k: v[chip] for k, v in found.items() if v.shape[0] > chip}

@@ -140,7 +140,7 @@ def test_limits_of_pulses():
 
 
 def test_a_weight_is_left_alone_once_a_reading_found_it_near_enough():
-    """Cycle noise moves a weight past its tolerance only when it is pulsed; readings that stray do not call it back."""
+    """Readings that stray later do not call it back."""
     array = made(ideal())
     first = read(array, 0.0004, 0)
     done = program_(array, torch.zeros_like(array.visible), Program(read_noise=0.0004, iterations=50))

@@ -163,7 +163,7 @@ class MspLspLearner(Learner):
             left = torch.zeros(()) if tile.reference is None or tile.one_sided else tile.reference
             if any(numbers(self.rule.reset_noise)):
                 call = tile.next_call("transfer")
-                left = left + torch.from_numpy(noise) * normals(
+                left = left + torch.from_numpy(noise.copy()) * normals(
                     tile.role_keys["transfer"], tuple(tile.state.shape), call
                 )
             elif left.dim() == 0:
