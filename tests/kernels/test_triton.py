@@ -26,11 +26,12 @@ installed = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reaso
     "device",
     [ConstantStep, LinearStep, PiecewiseStep, SoftBounds, TabularStep, Tiring, Everything, Tabled, TabledCurve],
 )
-def test_laws_compile_for_a_gpu(device, capability):
+@pytest.mark.parametrize("kernel", ["pulse", "burst"])
+def test_laws_compile_for_a_gpu(device, capability, kernel):
     per_cell = tuple(name != "c2c" for name in law_arguments(device))
-    text = triton.assembly(device, per_cell, capability)
+    text = triton.assembly(device, per_cell, capability, kernel=kernel)
     assert re.search(rf"^\.target sm_{capability}", text, re.MULTILINE)
-    assert ".visible .entry pulse" in text
+    assert f".visible .entry {kernel}" in text
     # Everything is rounded once, as on the other backends (but the floor of a subnormal number is 0).
     assert not re.search(r"\bfma|approx|div\.full|(?<!cvt\.rmi)\.ftz", text)
 
@@ -49,7 +50,7 @@ def test_interpreted_kernels_equal_the_reference():
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("equal") == 12
+    assert done.stdout.count("equal") == 15
 
 
 def test_without_triton_the_message_says_what_to_do(monkeypatch):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+import copy
 
-from kernels.cases import check_equal, make_cells, make_samples, updated
+import numpy as np
+import torch
+
+from kernels.cases import check_equal, make_cells, make_keys, make_samples, updated
 from kernels.laws import Everything, Tabled, TabledCurve, Tiring
 from mho.devices import ConstantStep, LinearStep, SoftBounds
 from mho.kernels import reference, triton
@@ -52,6 +55,26 @@ def main() -> None:
             updated(cells, samples, scheme, reference),
             atol=2e-6 if isinstance(device, Everything | TabledCurve) else 0,
         )
+        print(type(device).__name__, "equal", flush=True)
+    bursts()
+
+
+def bursts() -> None:
+    """Compare pulses by count."""
+    rows, columns = torch.tensor([2, 0], dtype=torch.int32), torch.tensor([3], dtype=torch.int32)
+    for device, shape, options, lines in (
+        (SoftBounds(dw_min=0.01), (2, 2, 3, 4), OPTIONS | {"pair": "one-sided"}, {}),
+        (Tiring(), (2, 1, 3, 4), OPTIONS, {"rows": rows, "columns": columns}),
+        (Tabled(sizes=[[0.01, 0.02], [0.03, 0.01]], noise=[[0.3], [0.1]]), (2, 1, 3, 4), {}, {"columns": columns}),
+    ):
+        cells = make_cells(device, shape, **options)
+        listed = (*shape[:2], len(lines.get("rows", range(3))), len(lines.get("columns", range(4))))
+        pulses = torch.from_numpy(np.random.default_rng(0).integers(-6, 7, listed).astype(np.int32))
+        after = [copy.deepcopy(cells) for _ in range(2)]
+        for tile, module in zip(after, (triton, reference), strict=True):
+            module.burst_(tile, pulses, make_keys(shape[0]), step=3, vector=2**31 - 1, **lines)
+        check_equal(*after)
+        assert after[0].totals.min() > 0
         print(type(device).__name__, "equal", flush=True)
 
 

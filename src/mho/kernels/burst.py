@@ -77,6 +77,13 @@ def checked_lines(cells: Cells, pulses: Tensor, rows: Tensor | None, columns: Te
     return rows.contiguous(), columns.contiguous()
 
 
+def check_each_once(cells: Cells, rows: Tensor, columns: Tensor) -> None:
+    """Raise ShapeError for rows or columns that do not exist or are named twice."""
+    for lines, size in zip((rows.tolist(), columns.tolist()), cells.state.shape[2:], strict=True):
+        if len(set(lines)) < len(lines) or not set(lines) <= set(range(size)):
+            raise wrong_lines(cells)
+
+
 def wrong_lines(cells: Cells) -> ShapeError:
     """Return the error for rows or columns that do not exist or are named twice; nothing was moved."""
     _, _, rows, columns = cells.state.shape

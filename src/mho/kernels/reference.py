@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mho.devices.base import law_arguments
-from mho.kernels.burst import checked_lines, wrong_lines
+from mho.kernels.burst import check_each_once, checked_lines
 from mho.kernels.cells import MOST, PURPOSES, Cells, Samples, Scheme
 from mho.kernels.cpu import Rates
 from mho.random import normal32, philox, pick
@@ -169,15 +169,13 @@ def burst_(
     vector `vector` takes in a pulsed update; counters, faults, write noise and the sum over devices are as there.
     Raises ShapeError for another shape, and for lines that do not exist or are named twice; nothing is moved then.
     """
-    row_list, column_list = (lines.numpy() for lines in checked_lines(cells, pulses, rows, columns))
-    for lines, size in zip((row_list, column_list), cells.state.shape[2:], strict=True):
-        if len(set(lines.tolist())) < len(lines) or not set(lines.tolist()) <= set(range(size)):
-            raise wrong_lines(cells)
+    row_list, column_list = checked_lines(cells, pulses, rows, columns)
+    check_each_once(cells, row_list, column_list)
     none = torch.empty(0)
     drawn = Samples(none, none, none, keys, step, first=vector)
     for chip in range(cells.state.shape[0]):
         number = np.zeros(cells.state.shape[1:], np.int64)
-        number[:, row_list[:, None], column_list] = pulses[chip].numpy()
+        number[:, row_list.numpy()[:, None], column_list.numpy()] = pulses[chip].numpy()
         touched = np.zeros(number.shape, bool)
         for pulse in range(int(np.abs(number).max(initial=0))):
             touched |= _pulse(cells, drawn, chip, (0, pulse), np.abs(number) > pulse, number > 0)
