@@ -141,7 +141,7 @@ def test_several_classes_in_a_file_are_named(here: Path, capsys: pytest.CaptureF
         ("runs", r"runs is a directory; for the device of its run give"),
         ("fails.py", r"Fails.pulse raised NameError"),
         ("", r"'' is no device"),
-        ("zzzz", r"tabular-step\. A device is a published device"),
+        ("zzzz", r"unipolar-soft-bounds\. A device is a published device"),
         ("empty.toml", r"empty.toml states no law, but nothing; a device file begins with law = "),
     ],
 )
@@ -166,6 +166,9 @@ def test_what_is_no_device(name: str, reason: str, here: Path, capsys: pytest.Ca
         (["--pulses", "0"], r"at least 1 pulse"),
         (["--devices", "-3"], r"at least one device"),
         (["--devices", "0"], r"at least one device"),
+        (["--devices", "1000000000"], r"1000000000 devices were asked for; .* at most 100000\. A few hundred show"),
+        (["--pulses", "2000000"], r"2000000 pulses in each direction of 200 devices .* at most 1000000 pulses"),
+        (["--pulses", "900000", "--devices", "5000"], r"pulses times devices may be 1000000000"),
         (["--out", "file"], r"nothing can be written to file: a file is in the way; give another directory"),
         (["--out", "file/below"], r"nothing can be written to file.below: a file is in the way"),
     ],

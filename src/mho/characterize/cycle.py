@@ -15,6 +15,8 @@ POINTS = 150
 SETTLED = 0.05
 """A device has settled when a pulse moves it by less than this share of its step at w = 0."""
 LONGEST = 20_000
+MOST_PULSES, MOST_DEVICES, MOST = 1_000_000, 100_000, 1_000_000_000
+"""Pulses in each direction, devices of all chips together, and their product, that are computed at the most."""
 UNBOUNDED = 1_000
 """Pulses of a device that does not settle within LONGEST pulses."""
 
@@ -56,11 +58,23 @@ def cycle(
     """Return a cycle of `pulses` pulses each way, enough to cross the range when not given.
 
     Device-to-device spread is on; leak, diffusion and faults are not. The same arguments give the same numbers.
-    Raises ConfigError when `pulses` is below 1 or a list over chips does not fit.
+    Raises ConfigError when `pulses` is below 1 or a list over chips does not fit, or for more than is worth drawing.
     """
+    if devices * len(chips) > MOST_DEVICES:
+        of = f" for each of {len(chips)} chips" if len(chips) > 1 else ""
+        raise ConfigError(
+            f"{devices} devices{of} were asked for; each is kept with its readings and its noise, so that all of them "
+            f"together may be at most {MOST_DEVICES}. A few hundred show a spread well"
+        )
     pulses = pulses_across(device, len(chips)) if pulses is None else pulses
     if pulses < 1:
         raise ConfigError(f"a response needs at least 1 pulse in each direction, found {pulses}")
+    if pulses > MOST_PULSES or pulses * devices * len(chips) > MOST:
+        raise ConfigError(
+            f"{pulses} pulses in each direction of {devices * len(chips)} devices were asked for; they are computed "
+            f"one after another, so at most {MOST_PULSES} pulses are, and pulses times devices may be {MOST}. Without "
+            "a number of pulses, as many are taken as cross the range"
+        )
     drawn = Sample(device, devices, seed=seed, chips=chips)
     mean = Sample(device, chips=chips, mean=True)
     # All together, because the law takes about as long for one device as for hundreds: those with noise, the same

@@ -33,8 +33,8 @@ class _Extreme(TileDraw):
 class Subject:
     """Devices drawn of every chip, with states (chips, devices, states) to try them in.
 
-    low, high: (chips, devices, 1) ends of the range: the law's `bottom` and `top`, else what pulses reach. A unipolar law
-    without `bottom` has 0 in its place.
+    low, high: (chips, devices, 1) ends of the range: the law's `bottom` and `top`, else what pulses reach. A unipolar
+    law without `bottom` has 0 in its place.
     bounded: whether they are the law's. Raises what cells() and the law raise.
     """
 
