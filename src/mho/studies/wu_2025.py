@@ -11,10 +11,10 @@ S2-mnist-CNN.py; [KIT]: defaults of IBM aihwkit that the scripts keep):
 - periphery [TEXT]: DAC 7 bit, ADC 9 bit, output noise 0.06, output bound 12, noise and bound management.
 - trains: up to 31 slots [KIT] (32 in the paper), with update and train-length management [TEXT].
 - arrays of at most 512 x 512, digital bias [KIT]; one learned factor per array, 1 at the start [CODE].
-- rates: 0.1 digital, 0.05 analog [TEXT], of the mean over the batch [CODE]; the summed loss of mho takes them divided by
-  the batch. They halve after 15 of 30 epochs (fully connected) or stay (convolutional) [CODE].
-- Tiki-Taka: fast rate 0.01 of the mean loss, constant; a column of every array after every batch, read without noise and
-  bound management, is transferred at 1 x the scheduled rate, 0.05 [CODE]. gamma = 0 [KIT].
+- rates: 0.1 digital, 0.05 analog [TEXT], of the mean over the batch [CODE]; the summed loss of mho takes them divided
+  by the batch. They halve after 15 of 30 epochs (fully connected) or stay (convolutional) [CODE].
+- Tiki-Taka: fast rate 0.01 of the mean loss, constant; a column of every array after every batch, read without noise
+  and bound management, is transferred at 1 x the scheduled rate, 0.05 [CODE]. gamma = 0 [KIT].
 - initial weights are torch's, images have values from 0 to 1 [CODE].
 """
 
