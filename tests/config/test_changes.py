@@ -204,3 +204,14 @@ def test_what_is_not_finite_is_refused_by_the_parts(value: float) -> None:
             Periphery(**{name: value})  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="write_noise"):
         ConstantStep(write_noise=value)
+
+
+def test_a_name_means_the_outermost_setting_that_ends_so() -> None:
+    config = BASE.with_(rule="msp-lsp", c2c=0.7, every=50)
+    assert config.device.c2c == 0.7
+    assert config.rule.lsp.device.c2c != 0.7
+    assert config.rule.every == 50
+    inner = config.with_({"lsp.device.c2c": 0.8, "rule.lsp.device": "capacitor", "lsp.device.dw_min": 0.004})
+    assert (inner.rule.lsp.device.c2c, inner.rule.lsp.device.dw_min.mean) == (0.8, 0.004)
+    with pytest.raises(SettingsError, match="scale: stands for several settings"):
+        BASE.with_(scale=2.0)

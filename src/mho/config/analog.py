@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any, ClassVar, Self, cast
 
 from mho.config.changes import Leaves, apply, canonical, changed
@@ -103,6 +103,11 @@ class AnalogConfig:
         """
         return changed(self, {**(changes or {}), **named})
 
+    def devices(self) -> Iterator[tuple[str, Device]]:
+        """Yield the path and device of every array of a layer, the main one first; exceptions by layer are left out."""
+        for name in ("device", "cell", "rule"):
+            yield from _devices(getattr(self, name), name)
+
     def check_chips(self, chips: int) -> None:
         """Raise ConfigError naming every list over chips that has neither 1 entry nor one per chip."""
         wrong = {path: length for path, length in self._lists() if length not in (1, chips)}
@@ -135,6 +140,15 @@ def lists_over_chips(value: Any, path: str) -> Iterator[tuple[str, int]]:
                 yield join(path, name), len(held)
         elif isinstance(held, tuple) and is_per_chip(hint):
             yield join(path, name), len(held)
+
+
+def _devices(value: Any, path: str) -> Iterator[tuple[str, Device]]:
+    """Yield the path of every device in settings."""
+    if isinstance(value, Device):
+        yield path, value
+    elif is_dataclass(value):
+        for name in hints(type(value)):
+            yield from _devices(getattr(value, name), join(path, name))
 
 
 def bad_length(length: int, chips: int) -> str:

@@ -51,7 +51,8 @@ class Names:
     def resolve(self, name: str) -> tuple[Parts, str]:
         """Return the whole path meant by a name, and what is wrong with the name, if anything.
 
-        A path that is written out wins, where `analog.` may be left out; else the end must fit one path only.
+        A path that is written out wins, where `analog.` may be left out; else the end must fit one path only, or one
+        that lies further out than all others.
         Two underscores stand for a dot, so that a path can be a keyword of a Python call.
         """
         problem = ""
@@ -68,6 +69,8 @@ class Names:
                 if exact in self.known or (len(exact) > 1 and exact[len(self.section)] == "layers"):
                     return exact, ""
             ends = [p for p in self.known if parts and p[-len(parts) :] == parts]
+            outermost = min(map(len, ends), default=0)  # not those of a rule's further arrays, say
+            ends = [p for p in ends if len(p) == outermost]
             if len(ends) == 1:
                 return ends[0], ""
             several = f"stands for several settings, write one out: {listed(ends)}"

@@ -81,7 +81,7 @@ def _siemens(c: Characteristics, row: Row) -> list[str]:
         return []
     if row.kind == PLAIN:
         return [""]
-    change = (window.high - window.low) / 2
+    change = window.per_weight
     return [scale.siemens(row.mean[0] * change if row.kind == CHANGE else window.to_siemens(row.mean[0]))]
 
 

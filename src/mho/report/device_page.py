@@ -106,7 +106,8 @@ class DevicePage:
         source = f"<p>{escape(origin)}</p>" if origin else ""
         lines = beside_the_law(device)
         if window is not None:
-            lines.append(f"In siemens: w = -1 is {scale.siemens(window.low)}, w = +1 is {scale.siemens(window.high)}.")
+            ends = scale.siemens(window.low), scale.siemens(window.high)
+            lines.append(f"In siemens: w = {window.first} is {ends[0]}, w = +1 is {ends[1]}.")
         beside = "".join(f"<li>{escape(line)}</li>" for line in lines)
         return (
             f"{table(('field', 'value'), [(n, show(v)) for n, v in vars(device).items() if v])}{source}"

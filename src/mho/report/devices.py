@@ -17,18 +17,20 @@ MOST = 4
 
 @dataclass(frozen=True)
 class Used:
-    """A device and the layers that use it."""
+    """A device, the layers that use it, and as what: the path of its setting."""
 
     device: Device
     layers: tuple[str, ...]
+    path: str
 
 
 def devices_used(config: AnalogConfig, layers: list[str]) -> list[Used]:
     """Return the different devices of a run, those of the first layers first."""
-    found: dict[Device, list[str]] = {}
+    found: dict[tuple[str, Device], list[str]] = {}
     for name in layers:
-        found.setdefault(config.for_layer(name).device, []).append(name)
-    return [Used(device, tuple(names)) for device, names in found.items()]
+        for path, device in config.for_layer(name).devices():
+            found.setdefault((path, device), []).append(name)
+    return [Used(device, tuple(names), path) for (path, device), names in found.items()]
 
 
 def device_figures(used: Used, number: int, seed: int, chips: tuple[int, ...]) -> list[Figure]:

@@ -93,10 +93,15 @@ def _drawn(fit: Fit, pattern: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Return readings (DRAWN, rows) of devices drawn from the fit, with its read noise."""
     rng = np.random.default_rng(0)
     sample = Sample(fit.device, DRAWN)
-    sample.state = rng.choice(starts[np.isfinite(starts)], (1, DRAWN)).astype(np.float64)
+    starts = starts[np.isfinite(starts)]
+    sample.state = rng.choice(starts, (1, DRAWN)).astype(np.float64)
     states = [sample.state[0]]
     for up in pattern[1:]:
-        sample.pulse_(bool(up), rng.standard_normal(sample.state.shape))
+        if not up and fit.device.unipolar:  # between two runs of pulses up, each device is taken to a start anew
+            sample.reset_()
+            sample.state = rng.choice(starts, (1, DRAWN)).astype(np.float64)
+        else:
+            sample.pulse_(bool(up), rng.standard_normal(sample.state.shape))
         states.append(np.asarray(sample.state[0]))
     found = np.array(states).T
     return np.asarray(found + fit.read_noise * rng.standard_normal(found.shape))

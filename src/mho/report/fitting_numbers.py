@@ -16,7 +16,7 @@ Rows = list[list[str]]
 def law_rows(fit: Fit) -> tuple[list[str], Rows]:
     """Return head and rows of the laws, the best first; differences are per device."""
     size, name = unit(fit)
-    half = (fit.prepared.window.high - fit.prepared.window.low) / 2
+    window = fit.prepared.window
     head = [
         "law",
         "BIC/device",
@@ -36,7 +36,8 @@ def law_rows(fit: Fit) -> tuple[list[str], Rows]:
         if r is best:
             bic = aic = 0.0
         rows.append([
-            r.name, f"{bic:+.1f}", f"{aic:+.1f}", f"{r.r2:.4f}", f"{r.error * half / size:.3g}", f"{50 * r.error:.2f}",
+            r.name, f"{bic:+.1f}", f"{aic:+.1f}", f"{r.r2:.4f}", f"{r.error * window.per_weight / size:.3g}",
+            f"{100 * r.error / (1 - window.first):.2f}",
             str(r.parameters), str(r.devices),
         ])  # fmt: skip
     return head, rows
@@ -45,7 +46,7 @@ def law_rows(fit: Fit) -> tuple[list[str], Rows]:
 def parameter_rows(fit: Fit) -> tuple[list[str], Rows]:
     """Return head and rows of the device: every field with its spread, noise, and what follows from them."""
     size, name = unit(fit)
-    half = (fit.prepared.window.high - fit.prepared.window.low) / 2
+    window = fit.prepared.window
     rows = []
     for k, field in enumerate(fit.spreads.names):
         s = getattr(fit.device, field)
@@ -56,14 +57,12 @@ def parameter_rows(fit: Fit) -> tuple[list[str], Rows]:
         rows.append([field, f"{mean:.4g}", f"{error:.2g}", spread, _siemens(fit, field, mean, size, name)])
     for field, (value, error, between) in fit.shared.items():
         rows.append([field, f"{value:.4g}", f"{error:.2g}", f"({between:.2g} between single fits)", ""])
-    noise = fit.read_noise
-    rows.append(
-        ["read noise", f"{noise:.4g}", "", _percentiles(fit.fit.read_noise), f"{noise * half / size:.3g} {name}"]
-    )
+    noise, siemens = fit.read_noise, fit.read_noise * window.per_weight / size
+    rows.append(["read noise", f"{noise:.4g}", "", _percentiles(fit.fit.read_noise), f"{siemens:.3g} {name}"])
     for what, values in single_devices(fit).items():
         there = values[np.isfinite(values)]
         if len(there):
-            at = fit.prepared.window.to_siemens(float(there.mean())) / size
+            at = window.to_siemens(float(there.mean())) / size
             rows.append([
                 what, f"{there.mean():.4g}", f"{there.std() / math.sqrt(len(there)):.2g}", f"{there.std():.3g}",
                 f"{at:.4g} {name}" if what.startswith("symmetry") else "",
@@ -77,7 +76,7 @@ def _siemens(fit: Fit, field: str, mean: float, size: float, name: str) -> str:
     """Return a step or a bound in siemens; other fields have no unit that is known."""
     window = fit.prepared.window
     if field == "dw_min":
-        return f"{mean * (window.high - window.low) / 2 / size:.3g} {name}"
+        return f"{mean * window.per_weight / size:.3g} {name}"
     if field.endswith(("w_max", "w_min", "range_max", "range_min")):
         return f"{window.to_siemens(mean) / size:.4g} {name}"
     return ""
@@ -99,5 +98,6 @@ def correlation_rows(fit: Fit) -> tuple[list[str], Rows]:
 
 
 def failed_rows(fit: Fit) -> Rows:
-    """Return the laws that could not be fitted, with the reasons."""
-    return [[r.name, r.failed] for r in fit.ranking if r.failed]
+    """Return the laws that could not be fitted, with the reasons; those with the same one together."""
+    reasons = dict.fromkeys(r.failed for r in fit.ranking if r.failed)
+    return [[", ".join(r.name for r in fit.ranking if r.failed == why), why] for why in reasons]

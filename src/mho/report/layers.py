@@ -9,7 +9,7 @@ import numpy as np
 from mho.config import AnalogConfig
 from mho.report.histogram import blocks, count, ends, even_edges, log_edges
 from mho.report.rundir import Arrays
-from mho.report.tilefiles import TileFile, find_tiles
+from mho.report.tilefiles import Part, TileFile, find_parts
 
 NEAR = 0.01
 """A device is at a bound when it is closer to it than this share of its own range."""
@@ -59,9 +59,10 @@ class Pulses:
 
 @dataclass(frozen=True)
 class Layer:
-    """One analog layer, all chips together; None where the checkpoint does not say.
+    """One analog layer, all chips together, or a further array of it; None where the checkpoint does not say.
 
-    shape: (outputs, inputs), with the bias column where it is in the array. totals: pulses of each chip.
+    weights: of a layer, not of its further arrays. shape: (outputs, inputs), with the bias column where it is in the
+    array. totals: pulses of each chip.
     """
 
     name: str
@@ -69,7 +70,7 @@ class Layer:
     chips: int
     devices: int
     tiles: int
-    weights: Histogram
+    weights: Histogram | None
     states: Histogram
     bounds: Bounds | None
     pulses: Pulses | None
@@ -79,10 +80,10 @@ class Layer:
 
 def read_layers(arrays: Arrays, config: AnalogConfig, order: list[str]) -> list[Layer]:
     """Return the analog layers of a checkpoint, those in `order` first; raises CheckpointError."""
-    return [_layer(arrays, name, tiles) for name, tiles in find_tiles(arrays, config, order).items()]
+    return [_layer(arrays, part, tiles) for part, tiles in find_parts(arrays, config, order).items()]
 
 
-def _layer(arrays: Arrays, name: str, tiles: list[TileFile]) -> Layer:
+def _layer(arrays: Arrays, part: Part, tiles: list[TileFile]) -> Layer:
     def there(key: str) -> bool:
         return all(t.prefix + key in arrays for t in tiles)
 
@@ -96,10 +97,10 @@ def _layer(arrays: Arrays, name: str, tiles: list[TileFile]) -> Layer:
         bounds = _bounds(state, lowest, highest, edges)
     totals = [arrays.read(t.prefix + "totals", 1) for t in tiles] if there("totals") else []
     frozen = [arrays.read(t.prefix + "frozen", 4).mean() for t in tiles] if there("frozen") else [0.0]
-    weights = [tile_weights(arrays, t) for t in tiles]
+    weights = [tile_weights(arrays, t) for t in tiles] if part.main else []
     return Layer(
-        name, shape, tiles[0].shape[0], tiles[0].shape[1], len(tiles),
-        weights=_histogram(weights, even_edges(*ends(weights))),
+        str(part), shape, tiles[0].shape[0], tiles[0].shape[1], len(tiles),
+        weights=_histogram(weights, even_edges(*ends(weights))) if weights else None,
         states=_histogram(state, edges),
         bounds=bounds,
         pulses=_pulses(arrays, tiles, shape) if there("counts") else None,
@@ -125,9 +126,8 @@ def _histogram(values: list[np.ndarray], edges: np.ndarray) -> Histogram:
 
 
 def tile_weights(arrays: Arrays, tile: TileFile) -> np.ndarray:
-    """Return the weights (chips, rows, columns) of a tile: what a product reads, times the digital scales."""
-    name = next(n for n in ("combined", "apparent", "state") if tile.prefix + n in arrays)
-    shown = arrays.read(tile.prefix + name)
+    """Return the weights (chips, rows, columns) of a tile's block: what a product reads, times the digital scales."""
+    shown = arrays.read(next(name for name in tile.shown if name in arrays))
     shown = shown[:, 0] if shown.ndim == 4 else shown
     rows = slice(tile.row, tile.row + tile.shape[2])
     if tile.scale in arrays:

@@ -6,7 +6,7 @@ import numpy as np
 
 from mho.report import words
 from mho.report.figure import BLUE, GREEN, ORANGE, RED, Figure, log_axis, number, plain, rgba
-from mho.report.layers import Bounds, Layer, Pulses
+from mho.report.layers import Bounds, Histogram, Layer, Pulses
 
 ENDURANCE = 1e6
 """Pulses for which the caption says when the most pulsed device has got them."""
@@ -14,7 +14,7 @@ ENDURANCE = 1e6
 
 def layer_figures(layer: Layer, epochs: int) -> list[Figure]:
     """Return the figures of one layer; a layer without pulses has none of them."""
-    found = [_weights(layer), _states(layer)]
+    found = [_states(layer)] if layer.weights is None else [_weights(layer, layer.weights), _states(layer)]
     if layer.pulses is not None and layer.pulses.highest:
         found += [_pulses(layer, layer.pulses, epochs), _map(layer, layer.pulses.map)]
     return found
@@ -24,8 +24,7 @@ def _over(layer: Layer) -> str:
     return "" if layer.chips == 1 else f", {layer.chips} chips together"
 
 
-def _weights(layer: Layer) -> Figure:
-    w = layer.weights
+def _weights(layer: Layer, w: Histogram) -> Figure:
     rows, columns = layer.shape
     text = (
         f"{rows} x {columns} weights (outputs x inputs, with a bias column where it is in the array)"

@@ -38,12 +38,12 @@ def _round(step: float) -> float:
 def of_states(window: Window) -> Scale:
     """Return the scale of conductances beside states."""
     factor, unit = prefix(window.high)
-    return Scale(f"conductance ({unit})", window.to_siemens(0.0) / factor, (window.high - window.low) / 2 / factor)
+    return Scale(f"conductance ({unit})", window.zero / factor, window.per_weight / factor)
 
 
 def of_steps(window: Window, largest: float) -> Scale:
     """Return the scale of changes of conductance beside steps."""
-    slope = (window.high - window.low) / 2
+    slope = window.per_weight
     factor, unit = prefix(largest * slope)
     return Scale(f"size of a step ({unit})", 0.0, slope / factor)
 

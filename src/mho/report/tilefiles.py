@@ -12,23 +12,46 @@ from mho.mapping.split import even_parts
 from mho.report.rundir import Arrays
 
 STATE = re.compile(
-    r"^(?:(?P<layer>.+)\.)?grids\.(?P<grid>\d+)\.blocks\.(?P<block>\d+)\.arrays\.(?P<array>\w+)\.tiles\.0\.state$"
+    r"^(?:(?P<layer>.+)\.)?grids\.(?P<grid>\d+)\.(?P<block>blocks\.(?P<number>\d+)\.)"
+    r"arrays\.(?P<array>\w+)\.tiles\.(?P<tile>\d+)\.state$"
 )
 MAIN = ("weight", "msp")
-"""Names of the array of a block that holds the weights; what it has beside them is not drawn as a matrix."""
+"""Names of the array of a block that stands for it: a layer is its tiles, and what the block shows its weights."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which tile of every block of a layer: of the array of a name, the plus side or the minus side."""
+
+    layer: str
+    array: str
+    tile: int
+
+    @property
+    def main(self) -> bool:
+        """Whether it stands for the layer."""
+        return self.array in MAIN and self.tile == 0
+
+    def __str__(self) -> str:
+        if self.main:
+            return self.layer
+        side = " minus" if self.tile else ""
+        return f"{self.layer} ({self.array}{side})"
 
 
 @dataclass(frozen=True)
 class TileFile:
     """A tile in a checkpoint.
 
-    prefix: start of the names of its arrays; scale, learned: names of the digital scale and of the learned factors,
+    prefix: start of the names of its arrays; shown: names under which the weights of its block may stand, in the order
+    of preference. scale, learned: names of the digital scale and of the learned factors,
     which may not exist. shape: (chips, devices, rows, columns). part: its column part; row: its first row in its own
     grid; own: where its learned factors lie. rows, columns: its place in the layer's matrix, in which the outputs of
     one group follow those of another.
     """
 
     prefix: str
+    shown: tuple[str, ...]
     scale: str
     learned: str
     shape: tuple[int, ...]
@@ -40,29 +63,37 @@ class TileFile:
 
 
 def find_tiles(arrays: Arrays, config: AnalogConfig, order: list[str]) -> dict[str, list[TileFile]]:
-    """Return the tiles of every analog layer by its name; raise CheckpointError if there are none.
+    """Return the tiles that stand for every analog layer, by its name; raise CheckpointError if there are none.
 
     Layers stand as in `order`, others after them by name.
     """
-    found: dict[str, dict[int, dict[int, str]]] = {}
+    return {part.layer: tiles for part, tiles in find_parts(arrays, config, order).items() if part.main}
+
+
+def find_parts(arrays: Arrays, config: AnalogConfig, order: list[str]) -> dict[Part, list[TileFile]]:
+    """Return the tiles of every analog layer, array by array, the one that stands for the layer first."""
+    found: dict[Part, dict[int, dict[int, str]]] = {}
     for name in arrays.names:
         if match := STATE.match(name):
-            grids = found.setdefault(match["layer"] or "", {})
-            if match["array"] in MAIN:
-                prefix = name.removesuffix("state")
-                grids.setdefault(int(match["grid"]), {})[int(match["block"])] = prefix
+            part = Part(match["layer"] or "model", match["array"], int(match["tile"]))
+            grids = found.setdefault(part, {})
+            grids.setdefault(int(match["grid"]), {})[int(match["number"])] = name.removesuffix("state")
     if not found:
         raise CheckpointError(f"{arrays.path} holds no analog tiles; give a run directory that mho train wrote")
-    out = {}
     places = {name: n for n, name in enumerate(order)}
-    for layer in sorted(found, key=lambda name: (places.get(name or "model", len(order)), _natural(name))):
-        mapping = config.for_layer(layer or "model").mapping
+
+    def order_of(part: Part) -> tuple[int, list[tuple[int, int, str]], bool, str, int]:
+        return (places.get(part.layer, len(order)), _natural(part.layer), not part.main, part.array, part.tile)
+
+    out = {}
+    for part in sorted(found, key=order_of):
+        mapping = config.for_layer(part.layer).mapping
         tiles: list[TileFile] = []
-        for grid in sorted(found[layer]):
-            top = f"{layer}.grids.{grid}." if layer else f"grids.{grid}."
-            prefixes = [prefix for _, prefix in sorted(found[layer][grid].items())]
+        for grid, blocks in sorted(found[part].items()):
+            top = next(iter(blocks.values())).partition(f"grids.{grid}.")[0] + f"grids.{grid}."
+            prefixes = [prefix for _, prefix in sorted(blocks.items())]
             tiles += _grid(arrays, top, prefixes, mapping, tiles[-1].rows.stop if tiles else 0)
-        out[layer or "model"] = tiles
+        out[part] = tiles
     return out
 
 
@@ -85,9 +116,15 @@ def _grid(arrays: Arrays, top: str, prefixes: list[str], mapping: Mapping, first
         columns = slice(column, column + shape[3])
         number = k // parts if per_tile else row
         own = slice(number, number + (1 if per_tile else shape[2]))
-        tiles.append(TileFile(prefix, scale, learned, shape, k % parts, row, own, rows, columns))
+        tiles.append(TileFile(prefix, _shown(prefix), scale, learned, shape, k % parts, row, own, rows, columns))
         row += shape[2] if k % parts == parts - 1 else 0
     return tiles
+
+
+def _shown(prefix: str) -> tuple[str, ...]:
+    """Return the names under which the weights of a tile's block may stand: of the block, its array, the tile."""
+    block, array = prefix.partition("arrays.")[0], prefix.partition("tiles.")[0]
+    return (f"{block}shown", f"{array}shown", *(prefix + name for name in ("combined", "apparent", "state")))
 
 
 def _shape(arrays: Arrays, prefix: str) -> tuple[int, ...]:

@@ -52,9 +52,9 @@ def _training(run: Run) -> list[Section]:
 
 def _matrices(run: Run, layers: list[Layer]) -> list[Section]:
     intro = (
-        "<p>One line per analog layer, all chips together. Lowest and highest: share of devices within 1 % "
-        "of their range of a bound. Clipped: share of the initial weights that no device could hold. Folded: "
-        "largest share of device draws that had the wrong sign and were taken by their absolute value.</p>"
+        "<p>One line per analog layer, all chips together, and one for each further array of its weights. Lowest "
+        "and highest: share of devices within 1 % of their range of a bound. Clipped: share of the initial weights "
+        "that no device could hold. Folded: largest share of device draws that had the wrong sign and were taken by their absolute value.</p>"
     )
     found = [Section("layers", "Layers", intro + layer_table(run, layers))]
     epochs = int(run.metrics[-1]["epoch"]) if run.metrics else 0
@@ -73,11 +73,13 @@ def _matrices(run: Run, layers: list[Layer]) -> list[Section]:
 
 def _devices(run: Run, layers: list[Layer]) -> list[Section]:
     """Return the response of every different device; an ideal update has none."""
-    used = devices_used(run.config.analog, [layer.name for layer in layers])
+    names = [layer.name for layer in layers if layer.weights is not None]
+    used = devices_used(run.config.analog, names)
     found = []
     for n, one in enumerate(used[:MOST]):
         law = type(one.device).__name__
-        where = "all layers" if len(used) == 1 else ", ".join(one.layers)
+        where = "all layers" if len(one.layers) == len(names) else ", ".join(one.layers)
+        where += "" if one.path == "device" else f" ({one.path})"
         text = f"<p>Law {escape(law)}, in {escape(where)}. {escape(_first_line(type(one.device)))}</p>"
         if run.config.analog.for_layer(one.layers[0]).update.ideal:
             text += '<p class="note">This run updated weights exactly, without pulses from this law.</p>'

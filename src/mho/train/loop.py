@@ -45,7 +45,8 @@ class Trainer:
             network, config.analog, chips=config.chip_ids, seed=config.seed, vary=config.vary, inplace=True
         )
         set_backend(self.model, config.backend)
-        devices = [m.config.device for m in self.model.modules() if isinstance(m, AnalogLayer)]
+        layers = [m for m in self.model.modules() if isinstance(m, AnalogLayer)]
+        devices = [device for layer in layers for _, device in layer.config.devices()]
         for device in {type(d): d for d in devices}.values():
             refuse_division(device)  # a law that cannot train is refused before anything is written
         self.shift = config.zero_shift if config.zero_shift is not None and config.zero_shift.shifts else None
