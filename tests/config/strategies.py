@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from mho.config import AnalogConfig, LrSchedule, RunConfig, presets
 from mho.devices import ConstantStep, Device, Faults, Leak, LinearStep, SoftBounds, Spread, law
 from mho.mapping import Mapping
-from mho.tiles import Cell
-from mho.update.pulsed import Pulsed
 from mho.periphery import Periphery
+from mho.tiles import Cell
 from mho.update import Update
+from mho.update.pulsed import Pulsed
 
 CHIPS = 3
 

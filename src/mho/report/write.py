@@ -54,7 +54,8 @@ def _matrices(run: Run, layers: list[Layer]) -> list[Section]:
     intro = (
         "<p>One line per analog layer, all chips together, and one for each further array of its weights. Lowest "
         "and highest: share of devices within 1 % of their range of a bound. Clipped: share of the initial weights "
-        "that no device could hold. Folded: largest share of device draws that had the wrong sign and were taken by their absolute value.</p>"
+        "that no device could hold. Folded: largest share of device draws that had the wrong sign and were taken by "
+        "their absolute value.</p>"
     )
     found = [Section("layers", "Layers", intro + layer_table(run, layers))]
     epochs = int(run.metrics[-1]["epoch"]) if run.metrics else 0
