@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -58,7 +59,9 @@ class Timetable(nn.Module):
             return None
         done = int(self.done) + 1
         self.done.fill_(done)
-        return self._due(done) if done % self.settings.every == 0 else None
+        if done % self.settings.every:
+            return None
+        return Lines(tuple(self._numbers(np.array([done]))[0].tolist()))
 
     def pass_vectors(self, vectors: int, positions: int) -> list[Round]:
         """Count vectors, where they or samples of `positions` vectors are the unit; return the transfers among them."""
@@ -68,29 +71,36 @@ class Timetable(nn.Module):
         before, every = int(self.done), self.settings.every
         done = before + vectors // size
         self.done.fill_(done)
-        rounds: list[Round] = []
-        numbers: list[int] = []
-        after: list[int] = []
-        held: set[int] = set()
-        for unit in range(before - before % every + every, done + 1, every):
-            due = self._numbers(unit)
-            if not held.isdisjoint(due):
-                rounds.append(Round(Lines(tuple(numbers)), np.array(after)))
-                numbers, after, held = [], [], set()
-            numbers += due
-            after += [(unit - before) * size] * len(due)
-            held.update(due)
-        if numbers:
-            rounds.append(Round(Lines(tuple(numbers)), np.array(after)))
+        units = np.arange(before - before % every + every, done + 1, every)
+        after = np.repeat((units - before) * size, self.reads)
+        lines = self._numbers(units)
+        cuts = [*self._cuts(lines), len(units)]
+        rounds = []
+        for first, last in pairwise(cuts):
+            own = slice(first * self.reads, last * self.reads)
+            rounds.append(Round(Lines(tuple(lines[first:last].flatten().tolist())), after[own]))
         return rounds
 
-    def _due(self, unit: int) -> Lines:
-        return Lines(tuple(self._numbers(unit)))
+    def _cuts(self, lines: np.ndarray) -> list[int]:
+        """Return where, among transfers of `lines` (transfers, reads), a line comes again: rounds begin there."""
+        if self.settings.order == "turn":
+            return list(range(0, len(lines), self.count // self.reads))
+        cuts, held = [], set(range(self.count))
+        for n, own in enumerate(lines.tolist()):
+            if not held.isdisjoint(own):
+                cuts.append(n)
+                held = set()
+            held.update(own)
+        return cuts
 
-    def _numbers(self, unit: int) -> list[int]:
-        event = unit // self.settings.every - 1
-        first = self._random_start(event) if self.settings.order == "random" else event * self.reads
-        return [(first + k) % self.count for k in range(self.reads)]
+    def _numbers(self, units: np.ndarray) -> np.ndarray:
+        """Return the lines that are due after units, (units, reads)."""
+        events = units // self.settings.every - 1
+        if self.settings.order == "turn":
+            starts = events * self.reads
+        else:
+            starts = np.array([self._random_start(int(event)) for event in events], np.int64)
+        return (starts[:, None] + np.arange(self.reads)) % self.count
 
     def _random_start(self, event: int) -> int:
         block, at = divmod(event, BLOCK)
