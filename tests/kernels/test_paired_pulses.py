@@ -34,12 +34,12 @@ WORLDS = {
 SOFT = SoftBounds(dw_min=0.01)
 
 
-@given(**WORLDS, deterministic=st.booleans())
+@given(**WORLDS, deterministic=st.booleans(), bl=st.sampled_from([1, 31, 64]))
 @settings(max_examples=120)
-def test_pulses_equal_the_reference_bit_for_bit(shape, batch, options, seed, gain, pulsed, device, deterministic):
+def test_pulses_equal_the_reference_bit_for_bit(shape, batch, options, seed, gain, pulsed, device, deterministic, bl):
     cells = make_cells(device, shape, seed=seed, **options)
     samples = make_samples(shape[0], batch, *shape[2:], seed=seed, gain=gain, bias=shape[3] > 1 and bool(seed % 2))
-    scheme = Scheme(one_device=pulsed, deterministic=deterministic)
+    scheme = Scheme(bl=bl, one_device=pulsed, deterministic=deterministic)
     check_equal(updated(cells, samples, scheme), updated(cells, samples, scheme, reference))
 
 

@@ -92,6 +92,7 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
     if longest == 0:
         return
     capacity = columns * longest + 1
+    slots = longest + 1 + (longest if cells.one_sided else 0)
     size = min(batch, max(1, BLOCK_BYTES // (4 * capacity * chips)))
     many = size >= MANY
     # Many vectors: a row's words lie side by side, and a thread writes whole cache lines of them; rows do not follow
@@ -103,9 +104,9 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
     _set_pulses(pulses, cells, samples)
     shared = {
         "entries": workspace("entries", chips * size * capacity * 4).data_ptr(),
-        "offsets": workspace("offsets", chips * size * (longest + 1) * 4).data_ptr(),
+        "offsets": workspace("offsets", chips * size * slots * 4).data_ptr(),
         "d_words": workspace("d words", chips * rows * stride * 8).data_ptr(),
-        "capacity": capacity, "slots": longest + 1, "d_chip": rows * stride,
+        "capacity": capacity, "slots": slots, "d_chip": rows * stride, "split": longest + 1 if cells.one_sided else 0,
         "d_row": stride if many else 1, "d_vector": 1 if many else rows,
     }  # fmt: skip
     trains.set(**shared)
@@ -163,7 +164,7 @@ def _set_pulses(a: Block, cells: Cells, samples: Samples) -> None:
         counts=address(cells.counts), totals=cells.totals.data_ptr(), frozen=address(cells.frozen),
         apparent=address(cells.apparent) if noisy else 0, write_noise=address(cells.write_noise) if noisy else 0,
         visible=address(cells.visible), gains=cells.gains.data_ptr(), offset=address(cells.offset),
-        paired=cells.paired, one_sided=cells.one_sided,
+        paired=cells.paired,
     )  # fmt: skip
     for i, word in enumerate(law_words(cells)):
         a.words[a.places["table_0"] + i] = word
