@@ -23,9 +23,13 @@ BUFFER = Buffer(0.2, 0.1)
 NOISY = SoftBounds(dw_min=Spread(0.02, d2d=0.3), c2c=0.5, write_noise=0.5)
 RULES = {
     "tiki-taka": lambda s, a: TikiTaka(gamma=0.2, schedule=s, fast=a, write=Update("deterministic")),
-    "ttv2": lambda s, a: TTv2(0.05, schedule=s, fast=a, buffer=BUFFER),
-    "c-ttv2": lambda s, a: ChoppedTTv2(0.05, schedule=s, fast=a, buffer=BUFFER, chopper=Chopper(0.3)),
-    "agad": lambda s, a: Agad(0.05, schedule=s, fast=a, buffer=BUFFER, chopper=Chopper(0.4, "regular")),
+    "ttv2": lambda s, a: TTv2(0.05, False, auto_scale=True, schedule=s, fast=a, buffer=BUFFER),
+    "c-ttv2": lambda s, a: ChoppedTTv2(
+        0.05, False, auto_scale=True, schedule=s, fast=a, buffer=BUFFER, chopper=Chopper(0.3)
+    ),
+    "agad": lambda s, a: Agad(
+        0.05, False, auto_scale=True, schedule=s, fast=a, buffer=BUFFER, chopper=Chopper(0.4, "regular")
+    ),
     "residual": lambda s, a: Residual("v2", transfer_lr=3.0, schedule=s, fast=a),
 }
 SCHEDULES = [

@@ -29,6 +29,8 @@ SIZE = 12
 OFFSETS = (0.0, 0.5)
 """Standard deviations of the fast array's references, one per chip."""
 KEPT = Buffer(momentum=0.0)
+SCALED = {"fast_lr": 0.5, "scale_fast_lr": False, "auto_scale": True, "read": EXACT}
+"""As many pulses of the fast array however small the errors are, and exact reads."""
 
 
 @pytest.fixture(autouse=True)
@@ -76,9 +78,9 @@ def test_transfer_beats_plain_pulses_on_asymmetric_devices(name):
     plain = error(Pulsed(), SKEWED[name])
     assert (plain > 0.12).all()
     for rule in (
-        TTv2(read=EXACT, buffer=Buffer(), fast=ArraySettings(states_20())),
-        ChoppedTTv2(read=EXACT, buffer=KEPT, chopper=Chopper(0.1), fast=ArraySettings(states_20())),
-        Agad(read=EXACT, buffer=KEPT, fast=ArraySettings(states_20())),
+        TTv2(**SCALED, buffer=Buffer(), fast=ArraySettings(states_20())),
+        ChoppedTTv2(**SCALED, buffer=KEPT, chopper=Chopper(0.1), fast=ArraySettings(states_20())),
+        Agad(**SCALED, buffer=KEPT, fast=ArraySettings(states_20())),
     ):
         found = error(rule, SKEWED[name])
         assert (found < 0.65 * plain).all(), f"{type(rule).__name__}: {found} after plain pulses: {plain}"
@@ -98,13 +100,13 @@ def test_unbuffered_rules_beat_plain_pulses_too(rule, share):
 
 
 def test_an_offset_of_the_fast_array_ruins_ttv2():
-    found = error(TTv2(read=EXACT, buffer=Buffer(), fast=moved_references()), states_20())
+    found = error(TTv2(**SCALED, buffer=Buffer(), fast=moved_references()), states_20())
     assert found[1] > 5 * found[0], found
 
 
 def test_choppers_survive_an_offset():
-    buffered = error(TTv2(read=EXACT, buffer=Buffer(), fast=moved_references()), states_20())
-    chopped = error(ChoppedTTv2(read=EXACT, buffer=KEPT, chopper=Chopper(0.1), fast=moved_references()), states_20())
+    buffered = error(TTv2(**SCALED, buffer=Buffer(), fast=moved_references()), states_20())
+    chopped = error(ChoppedTTv2(**SCALED, buffer=KEPT, chopper=Chopper(0.1), fast=moved_references()), states_20())
     assert chopped[1] < 0.4 * buffered[1], (chopped, buffered)
 
 
@@ -112,7 +114,7 @@ def test_choppers_survive_an_offset():
     "chopper", [Chopper(0.02, "regular"), Chopper(0.1, "regular"), Chopper(0.05, "random")], ids=repr
 )
 def test_agad_does_not_see_an_offset(chopper):
-    found = error(Agad(read=EXACT, buffer=KEPT, chopper=chopper, fast=moved_references()), states_20())
+    found = error(Agad(**SCALED, buffer=KEPT, chopper=chopper, fast=moved_references()), states_20())
     assert found[1] < 1.25 * found[0], found
     assert found[0] < 0.13, found
 

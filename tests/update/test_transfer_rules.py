@@ -146,7 +146,7 @@ def test_every_chip_has_its_own_rates():
 
 
 def test_the_fast_rate_follows_the_size_of_the_errors():
-    rule = TTv2(0.5, auto_scale=True, schedule=Schedule(1, "batch"), **PLAIN)
+    rule = TTv2(0.5, False, auto_scale=True, schedule=Schedule(1, "batch"), **PLAIN)
     one, means = learner(rule), None
     expected = np.zeros((5, 7))
     for n in range(5):

@@ -15,8 +15,8 @@ from mho.update.transfer.settings import Buffer, Chopper, LastPeriod, Schedule, 
 if TYPE_CHECKING:
     from mho.update.learner import Learner
 
-SWITCHING = Chopper(0.02, "regular")
-"""As in the presets of IBM aihwkit for AGAD."""
+SWITCHING = Chopper(switching="regular")
+"""All lines switch at every tenth read of theirs."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,19 @@ class Agad(Rule):
     H_j <- H_j + beta c_j (read(A_j) - R_j) / theta, R_j the mean of the reads in the last period of the line's
     chopper, when it was written with the other sign. A constant offset of the fast array has no effect at all, so
     it needs no reference devices.
-    Source: Rasch, Carta, Fagbohungbe & Gokmen, Nat. Commun. 15:7133 (2024); IBM aihwkit, `DynamicTransferCompound`;
-    defaults as its presets (regular switching, in_chop_prob 0.02, tail_weightening 5, fast_lr 0.5, auto_scale,
-    auto_granularity 1000, momentum 0).
+    Source: Rasch, Carta, Fagbohungbe & Gokmen, Nat. Commun. 15:7133 (2024); IBM aihwkit, `DynamicTransferCompound`,
+    whose defaults these are but for scale_fast_lr. Its presets for devices of few states have chopper.probability =
+    0.02, fast_lr = 0.5 without scale_fast_lr, auto_scale, and buffer.granularity = 1000.
 
     reference: how the mean is taken. The other settings are those of `ChoppedTTv2`.
     Rates may be lists of one per chip. Raises ConfigError for other values.
     """
 
-    fast_lr: PerChip = 0.5
-    scale_fast_lr: bool = False
+    fast_lr: PerChip = 1.0
+    scale_fast_lr: bool = True
     transfer_lr: PerChip = 1.0
     scale_transfer_lr: bool = True
-    auto_scale: bool = True
+    auto_scale: bool = False
     schedule: Schedule = field(default_factory=Schedule)
     chopper: Chopper = SWITCHING
     reference: LastPeriod = field(default_factory=LastPeriod)
@@ -49,7 +49,7 @@ class Agad(Rule):
     def __post_init__(self) -> None:
         own = []
         if any(p == 0 for p in numbers(self.chopper.probability)):
-            own.append(("chopper.probability", "is 0, but without switching there is no last period; give 0.02"))
+            own.append(("chopper.probability", "is 0, but without switching there is no last period; give 0.1"))
         check_rule(self, own)
 
     @property

@@ -23,18 +23,19 @@ class ChoppedTTv2(Rule):
     A_j <- A_j - alpha c_j sum d x_j by pulses; when line j is due, H_j <- H_j + beta c_j read(A_j) / theta, then c_j
     may switch; where abs(H) >= 1 the slow device gets a pulse. What A shows without signal, as a symmetry point that
     was not met, enters H with both signs and cancels.
-    Source: Rasch, Carta, Fagbohungbe & Gokmen, Nat. Commun. 15:7133 (2024); IBM aihwkit, `ChoppedTransferCompound`;
-    defaults as its presets (in_chop_prob 0.01, fast_lr 0.5, auto_scale, auto_granularity 1000, momentum 0).
+    Source: Rasch, Carta, Fagbohungbe & Gokmen, Nat. Commun. 15:7133 (2024); IBM aihwkit, `ChoppedTransferCompound`,
+    whose defaults these are but for scale_fast_lr. Its presets for devices of few states have chopper.probability =
+    0.01, fast_lr = 0.5 without scale_fast_lr, auto_scale, and buffer.granularity = 1000.
 
     chopper: when signs switch. The other settings are those of `TTv2`.
     Rates may be lists of one per chip. Raises ConfigError for other values.
     """
 
-    fast_lr: PerChip = 0.5
-    scale_fast_lr: bool = False
+    fast_lr: PerChip = 1.0
+    scale_fast_lr: bool = True
     transfer_lr: PerChip = 1.0
     scale_transfer_lr: bool = True
-    auto_scale: bool = True
+    auto_scale: bool = False
     schedule: Schedule = field(default_factory=Schedule)
     chopper: Chopper = field(default_factory=Chopper)
     buffer: Buffer = CLEARED

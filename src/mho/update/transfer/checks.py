@@ -13,9 +13,8 @@ from mho.update.transfer.settings import Buffer, convert
 
 TRANSFER_READ = Periphery(noise_management="none", bound_management="none")
 """Reads of a transfer are not scaled or repeated, as in IBM aihwkit's presets."""
-BUFFER = Buffer(granularity=1000.0)
-CLEARED = Buffer(momentum=0.0, granularity=1000.0)
-"""Buffers as in the presets of IBM aihwkit for TTv2, and for its chopped successors."""
+CLEARED = Buffer(momentum=0.0)
+"""A buffer that is empty after a pulse, as the chopped rules of IBM aihwkit have it."""
 
 
 def check_rule(rule: Any, own: Sequence[tuple[str, str]] = ()) -> None:

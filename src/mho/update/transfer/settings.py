@@ -147,7 +147,7 @@ class Chopper:
     in_chop_random).
     """
 
-    probability: PerChip = 0.01
+    probability: PerChip = 0.1
     switching: Literal["random", "regular"] = "random"
 
     def __post_init__(self) -> None:
@@ -156,7 +156,7 @@ class Chopper:
 
     def _problems(self) -> Wrong:
         if any(not 0 <= p < 1 for p in numbers(self.probability)):
-            yield "probability", f"is from 0 to below 1, found {self.probability}; give 0.01"
+            yield "probability", f"is from 0 to below 1, found {self.probability}; give 0.1"
         yield from one_of(self, {"switching": ("random", "regular")})
 
     def periods(self) -> tuple[int, ...]:
