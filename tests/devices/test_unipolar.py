@@ -12,6 +12,7 @@ from mho.devices import (
     JumpStep,
     OneSided,
     PhaseChange,
+    SoftBounds,
     Spread,
     UnipolarJump,
     UnipolarPhaseChange,
@@ -23,6 +24,7 @@ from mho.devices.base import Device, MeanDraw, law_arguments
 from mho.errors import SettingsError
 from mho.tiles.draw import TileDraw
 from mho.tiles.tile import Tile
+from mho.units import Window
 
 SINGLE = {UnipolarSoftBounds: OneSided, UnipolarJump: JumpStep, UnipolarPhaseChange: PhaseChange}
 KINDS = pytest.mark.parametrize("kind", SINGLE, ids=lambda kind: kind.__name__)
@@ -200,3 +202,13 @@ def test_stuck_devices_have_no_negative_states():
     assert stuck.mean() == pytest.approx(0.5, abs=0.03)
     assert len(stuck) == pytest.approx(0.4 * 4000, rel=0.1)
     assert frozen.sum() == pytest.approx(0.5 * 4000, rel=0.1)
+
+
+def test_a_window_of_a_unipolar_device_begins_at_zero():
+    window = UnipolarSoftBounds(window=Window(2e-6, 22e-6)).window
+    assert window == Window(2e-6, 22e-6, from_zero=True)
+    assert window.to_siemens(np.array([0.0, 0.5, 1.0])) == pytest.approx([2e-6, 12e-6, 22e-6])
+    assert window.to_weight(12e-6) == pytest.approx(0.5)
+    assert Window(2e-6, 22e-6).to_siemens(np.array([-1.0, 0.0, 1.0])) == pytest.approx([2e-6, 12e-6, 22e-6])
+    with pytest.raises(SettingsError, match=r"window: begins at w = 0, as that of a unipolar device"):
+        SoftBounds(window=window)

@@ -134,7 +134,7 @@ def test_what_the_law_does_not_hold_is_said(tmp_path: Path) -> None:
 
 
 def test_a_unipolar_device_is_drawn_up_only_and_its_page_says_why(tmp_path: Path) -> None:
-    device = UnipolarJump(jump=0.3, faults=Faults(stuck=0.01, range=0.5))
+    device = UnipolarJump(jump=0.3, faults=Faults(stuck=0.01, range=0.5), window=Window(1e-6, 21e-6))
     page = page_of(device, tmp_path, devices=10)
     found, words = figures(page), words_of(page)
     assert [t["name"] for t in found["steps-0"]["data"] if t.get("name")] == ["10 to 90 % of devices", "up"]
@@ -144,7 +144,7 @@ def test_a_unipolar_device_is_drawn_up_only_and_its_page_says_why(tmp_path: Path
     assert response["y"][reset + 1] == 0
     for said in (
         "It is unipolar: pulses can only raise it", "there is no symmetry point", "up again after a reset",
-        "granularity 0.005", "is stuck at values from 0 to 0.5",
+        "granularity 0.005 – 100 nS", "In siemens: w = 0 is 1 µS, w = +1 is 21 µS.", "is stuck at values from 0 to 0.5",
     ):  # fmt: skip
         assert said in words
     for absent in ("up / down step", "asymmetry 1", "end to end, down", "symmetry point –"):

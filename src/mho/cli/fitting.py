@@ -49,7 +49,9 @@ def fit(
     window: Annotated[
         str | None,
         typer.Option(
-            metavar="LOW:HIGH", help="Conductances of w = -1 and +1, in the unit.", show_default="the middle device's"
+            metavar="LOW:HIGH",
+            help="Conductances of w = -1 (0 for pulses up alone) and +1, in the unit.",
+            show_default="the middle device's",
         ),
     ] = None,
     absent: Annotated[
@@ -129,7 +131,7 @@ def say(found: Fit) -> None:
     count = f"{len(found.fit.devices)} of {len(found.measurements)} devices"
     tables = [
         ("Laws, the best first", *law_rows(found)),
-        (f"{found.law}: {count}, w = -1 and +1 at {found.prepared.window.low:.4g} and "
+        (f"{found.law}: {count}, w = {found.prepared.window.first} and +1 at {found.prepared.window.low:.4g} and "
          f"{found.prepared.window.high:.4g} S", *parameter_rows(found)),
         ("Correlations between devices (* significant, kept)", *correlation_rows(found)),
     ]  # fmt: skip

@@ -103,8 +103,8 @@ class Device(_Declared):
     Every device also has: `write_noise` (the apparent weight is w + write_noise granularity xi, redrawn only for
     pulsed devices), `leak`, `diffusion` (standard deviation of a normal kick of every device at every update, in weight
     units), `faults`, `correlations` between the d2d draws of two Spread fields, (name, name, coefficient) each,
-    `window` (what its weights are in siemens) and `shifted` (the range is stated around the symmetry point already, so
-    zero-shifting it again would be wrong).
+    `window` (its conductances at w = -1 and 1, or at 0 and 1 if it is unipolar, in siemens) and `shifted` (the range
+    is stated around the symmetry point already, so zero-shifting it again would be wrong).
 
     A class with `unipolar = True` is a device that pulses can only raise: its states go from 0 to `top`, a down pulse
     leaves it as it is, and only a reset lowers it. It has no symmetry point, and it trains as one side of a one-sided
@@ -133,6 +133,11 @@ class Device(_Declared):
                 value = getattr(self, name)
                 if any(not 0 <= v < math.inf for v in numbers(value)):
                     wrong.append((name, f"a standard deviation cannot be negative or infinite, found {value}"))
+            if self.window and self.unipolar:
+                object.__setattr__(self, "window", dataclasses.replace(self.window, from_zero=True))
+            elif self.window and self.window.from_zero:
+                why = "pulses lower this device, so its states begin at w = -1; give the conductance there as low"
+                wrong.append(("window", f"begins at w = 0, as that of a unipolar device, but {why}"))
             wrong += self.check() or ()
         if wrong:
             raise SettingsError(wrong)

@@ -181,7 +181,7 @@ ROWS = (
             c2c=0.6, c2c_add=0.042, c2c_slope=0.108,
         ),
         f"{KIT} PCMPreset, a fit of Nandakumar et al., Front. Neurosci. 14:406 (2020), Ge2Sb2Te5",
-        note='One side of the pair pcm as a device of its own, for cells with pair = "one-sided": only a reset lowers it.',
+        note='One side of the pair pcm as a device of its own, for cell.pair = "one-sided": only a reset lowers it.',
     ),
 )  # fmt: skip
 

@@ -76,14 +76,21 @@ def fit_devices(
 ) -> Fit:
     """Return the law that describes measured devices best, with the spreads and correlations of its parameters.
 
+    Unipolar laws are fitted to measurements of pulses up alone, and no others are, unless one is named.
     law: fit this one only: the name of a law, or a device whose own fields are the starts (a user's class, too).
-    window: what w = -1 and w = +1 are in siemens; without it, the lowest and highest conductance of the middle device.
+    window: what w = -1 and w = +1 are in siemens (of unipolar devices, w = 0 and w = 1); without it, the lowest and
+    highest conductance of the middle device.
     Raises DataError when no device can be fitted, ConfigError or LawError when no law can be.
     """
     tell = progress or (lambda what, done, total: None)
     tell("preparing", 0, 1)
-    prepared = prepare(measurements, window)
-    fitters, failed = _fitters(_candidates(law), prepared, seed)
+    devices, prepared = _candidates(law), prepare(measurements, window)
+    refused = _refused(devices, measurements.path, prepared.only_up, named=law is not None)
+    devices = {name: device for name, device in devices.items() if name not in refused}
+    if any(device.unipolar for device in devices.values()):
+        prepared = prepared.from_zero()
+    fitters, failed = _fitters(devices, prepared, seed)
+    failed |= refused
     few = np.unique(np.linspace(0, len(prepared) - 1, SCREEN).round().astype(int))
     fits: dict[str, LawFit] = {}
     for k, (name, fitter) in enumerate(fitters.items()):
@@ -115,6 +122,24 @@ def _candidates(law: str | Device | None) -> dict[str, Device]:
 
         return {law: device_named(law)}
     return {name: kind() for name, kind in laws().items()}
+
+
+def _refused(devices: Mapping[str, Device], path: str, only_up: bool, *, named: bool) -> dict[str, str]:
+    """Return by name why laws do not fit the directions of the pulses; raise ConfigError for one that was named."""
+    if not only_up:
+        text = "is unipolar: pulses can only raise it, and there are pulses down among the measurements"
+        found = {name: text for name, device in devices.items() if device.unipolar}
+        if found and named:
+            name, why = next(iter(found.items()))
+            raise ConfigError(
+                f"{path} was to be fitted with {name}, which {why}. Give the pulses up alone, every run of them from "
+                "its reset in a cycle of its own, or a law that pulses lower: one-sided is a pair of such devices"
+            )
+        return found
+    if named:
+        return {}
+    why = "its pulses down are not among the measurements; named by --law, it is fitted to pulses up"
+    return {name: why for name, device in devices.items() if not device.unipolar}
 
 
 def _fitters(devices: Mapping[str, Device], prepared: Prepared, seed: int) -> tuple[dict[str, Fitter], dict[str, str]]:
@@ -218,8 +243,8 @@ def _described(fitter: Fitter, fit: LawFit) -> tuple[np.ndarray, dict[str, str]]
 def _drift_notes(prepared: Prepared, fit: LawFit) -> list[str]:
     error = np.sqrt(np.einsum("npp->np", fit.covariance())[:, -1])
     sure = prepared.drifting[fit.devices] & (np.abs(fit.drift) > DRIFT_ERRORS * error)
-    half = (prepared.window.high - prepared.window.low) / 2
-    shown = [f"{prepared.names[fit.devices[k]]} ({fit.drift[k] * half * 1e6:+.3g} uS)" for k in np.flatnonzero(sure)]
+    unit = prepared.window.per_weight
+    shown = [f"{prepared.names[fit.devices[k]]} ({fit.drift[k] * unit * 1e6:+.3g} uS)" for k in np.flatnonzero(sure)]
     if not shown:
         return []
     return [f"drifting baseline: {listed(shown)} over the record; a straight line was removed, together with the fit"]

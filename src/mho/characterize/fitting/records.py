@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,6 +44,19 @@ class Prepared:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def only_up(self) -> bool:
+        """Return whether no device was pulsed down."""
+        return not bool((self.records.kinds == DOWN).any())
+
+    def from_zero(self) -> Prepared:
+        """Return the same devices with weights from 0, the low end of the window, as unipolar devices have them."""
+        readings = ((self.records.readings + 1) / 2).astype(np.float32)
+        return replace(
+            self, window=replace(self.window, from_zero=True), records=replace(self.records, readings=readings),
+            noise=self.noise / 2, ends=(self.ends + 1) / 2,
+        )  # fmt: skip
 
 
 @dataclass

@@ -20,17 +20,19 @@ MOST = 200
 
 @lru_cache(maxsize=4)
 def single_devices(fit: Fit) -> dict[str, np.ndarray]:
-    """Return symmetry point, asymmetry and number of states of MOST fitted devices at most, NaN where there is none."""
+    """Return symmetry point, asymmetry and number of states of MOST fitted devices at most, NaN where there is none.
+
+    Of unipolar devices the number of states only.
+    """
     chosen = np.unique(np.linspace(0, len(fit.fit.devices) - 1, MOST).round().astype(int))
     device = fit.fit.parameters.devices(fit.fit.values[chosen])
     found = characterize(device, None, 1, chips=tuple(range(len(chosen)))).mean
-    return {name: found[name] for name in SHOWN}
+    return {name: found[name] for name in SHOWN if name == BY_STEP or not device.unipolar}
 
 
 def summary(fit: Fit) -> dict[str, Any]:
     """Return everything that a fit found, as JSON holds it: numbers, texts, lists; null for what there is not."""
     window, device = fit.prepared.window, fit.device
-    half = (window.high - window.low) / 2
     errors = np.sqrt(np.maximum(np.einsum("npp->np", fit.fit.covariance()), 0.0))
     p = fit.fit.parameters
     own = fit.fit.values
@@ -39,6 +41,7 @@ def summary(fit: Fit) -> dict[str, Any]:
         "source": fit.measurements.path,
         "law": fit.law,
         "window_S": [window.low, window.high],
+        "window_w": [window.first, 1],
         "devices": {"measured": len(fit.measurements), "fitted": len(fit.fit.devices)},
         "laws": [asdict(row) for row in fit.ranking],
         "spreads": {name: _spread(getattr(device, name)) for name in fit.spreads.names},
@@ -49,7 +52,7 @@ def summary(fit: Fit) -> dict[str, Any]:
             "measured": fit.spreads.measured.tolist(),
             "kept": fit.spreads.kept.tolist(),
         },
-        "read_noise": {"weight": fit.read_noise, "siemens": fit.read_noise * half},
+        "read_noise": {"weight": fit.read_noise, "siemens": fit.read_noise * window.per_weight},
         "single_devices": {
             name: {"mean": _mean(v), "std": _std(v), "share": float(np.isfinite(v).mean())}
             for name, v in single_devices(fit).items()
@@ -104,14 +107,14 @@ def _plain(value: Any) -> Any:
 def comments(fit: Fit) -> list[str]:
     """Return the lines that stand above a fitted device in its TOML."""
     window = fit.prepared.window
-    half = (window.high - window.low) / 2
+    siemens = fit.read_noise * window.per_weight
     kept = sum(bool(v) for v in fit.spreads.kept[np.triu_indices(len(fit.spreads.names), 1)])
     steps = fit.read_noise / float(fit.device.granularity(1)[0])
     return [
         f"Fitted by mho device fit to {fit.measurements.path}:",
         f"{len(fit.fit.devices)} of {len(fit.measurements)} devices; {kept} significant correlations.",
-        f"w = -1 is {window.low:.5g} S, w = +1 is {window.high:.5g} S.",
-        f"Read noise of the measurement: {fit.read_noise:.4g} in w, {fit.read_noise * half:.4g} S (deviation).",
+        f"w = {window.first} is {window.low:.5g} S, w = +1 is {window.high:.5g} S.",
+        f"Read noise of the measurement: {fit.read_noise:.4g} in w, {siemens:.4g} S (deviation).",
         "It is not part of the device: a training run has its own, forward.output_noise. If it is noise of the written",
         f"state, new with every pulse and not with every read, state write_noise = {steps:.4g}.",
     ]
