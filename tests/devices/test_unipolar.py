@@ -169,11 +169,11 @@ def test_the_numbers_of_a_unipolar_device():
 
 def test_a_state_without_a_step_is_no_symmetry_point_of_a_unipolar_device():
     class Threshold(GoodUnipolar):
-        """A device that does not move between 0.3 and 0.5."""
+        """A device that does not move between 0.31 and 0.34, which its steps of 0.05 pass over."""
 
         @law
         def pulse(w, up, xi, dw, top):
-            step = where((w > 0.3) & (w < 0.5), 0.0, 50.0 * dw)
+            step = where((w > 0.31) & (w < 0.34), 0.0, 5.0 * dw)
             return where(up, where(w + step > top, top, w + step), w)
 
     found = steps_by_state(Threshold(), devices=3)

@@ -178,7 +178,7 @@ def test_a_law_that_no_kernel_can_hold_is_refused_before_anything_is_written(tmp
         "    def pulse(w, up, xi, dw):\n        return w + (dw if up else -dw)\n"
     )
     config = small().with_(device=f"{path}:Branches")
-    with pytest.raises(LawError, match=r"branches\.py: Branches\.pulse, line 3 of the law.*where\(condition"):
+    with pytest.raises(LawError, match=r"branches\.py: Branches\.pulse, line 8: `return w \+ .*where\(condition"):
         mho.train(config, out=tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
 

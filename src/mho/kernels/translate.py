@@ -75,6 +75,7 @@ class _Translator(ast.NodeTransformer):
     def function(self, function: Callable[..., Any]) -> None:
         """Add the translated definition of one function, after those it needs."""
         definition, self.lines, self.where = parse_law(function)
+        self.first = function.__code__.co_firstlineno
         self.scope = scope_of(function)
         given = definition.args
         if given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs or given.defaults:
@@ -121,7 +122,7 @@ class _Translator(ast.NodeTransformer):
         """Return the error that shows the line of a node."""
         line = getattr(node, "lineno", self.line)
         text = self.lines[line - 1].strip() if line <= len(self.lines) else ""
-        return LawError(f"{self.where}, line {line} of the law: `{text}`: {why}")
+        return LawError(f"{self.where}, line {self.first + line - 1}: `{text}`: {why}")
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         """Refuse what a kernel cannot do."""
