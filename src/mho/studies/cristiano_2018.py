@@ -12,7 +12,7 @@ from mho.update.msp_lsp import MspLsp
 PULSES = {"update.trains": "stochastic", "mapping.scaling": "fixed"}
 """Exact products, and updates by pulses: what is lost is lost by devices."""
 SMALL = 0.3
-"""The largest weight of the LSP, and by how much all weights are larger than conductances; F = 3 adds 0.9 for the MSP."""
+"""The largest weight of the LSP: by so much are weights larger than conductances. F = 3 adds 0.9 for the MSP."""
 
 NOMINAL = UnipolarJump(
     dw_min=Spread(0.005), w_max=Spread(1.0), c2c=0.0, jump=0.0, faults=Faults(dead=0.0, stuck=0.0, range=1.0)
@@ -38,23 +38,24 @@ def pair(device: Any, cell: Cell, scale: float) -> dict[str, Any]:
     return PULSES | {"device": device, "cell": cell, "mapping.scale": scale}
 
 
-def properties(device: str) -> dict[str, Series]:
+def properties(device: str, jumps: tuple[float, ...]) -> dict[str, Series]:
     """Return the series over the properties of the device at a path; the first value of each is that of NOMINAL."""
 
     def along(label: str, axis: str, name: str, values: tuple[float, ...]) -> Series:
         return Series(label, axis, f"analog.{device}.{name}", {"quick": (values[0], *values[2:]), "full": values})
 
     return {
-        "jump": along("jump {:g}", "size of the jump / range", "jump", (0.0, 0.02, 0.1, 0.4)),
-        "top": along("G_max {:g}", "d2d of the largest conductance", "w_max.d2d", (0.0, 0.1, 0.3, 0.6)),
-        "step": along("dG_max {:g}", "d2d of the largest step", "dw_min.d2d", (0.0, 0.3, 0.6, 1.2)),
-        "c2c": along("c2c {:g}", "cycle-to-cycle noise / step", "c2c", (0.0, 1.0, 2.0, 5.0)),
-        "dead": along("dead {:g}", "share of dead devices", "faults.dead", (0.0, 0.02, 0.1, 0.3)),
-        "stuck": along("stuck {:g}", "share of stuck devices", "faults.stuck", (0.0, 0.02, 0.1, 0.3)),
+        "jump": along("jump {:g}", "size of the jump / range", "jump", jumps),
+        "top": along("G_max {:g}", "d2d of the largest conductance", "w_max.d2d", (0.0, 0.3, 0.6, 1.2)),
+        "step": along("dG_max {:g}", "d2d of the largest step", "dw_min.d2d", (0.0, 0.6, 1.2, 2.4)),
+        "c2c": along("c2c {:g}", "cycle-to-cycle noise / step", "c2c", (0.0, 2.0, 5.0, 15.0)),
+        "dead": along("dead {:g}", "share of dead devices", "faults.dead", (0.0, 0.1, 0.3, 0.6)),
+        "stuck": along("stuck {:g}", "share of stuck devices", "faults.stuck", (0.0, 0.05, 0.15, 0.4)),
     }
 
 
-LSP, MSP = properties("rule.lsp.device"), properties("device")
+LSP = properties("rule.lsp.device", (0.0, 0.05, 0.1, 0.2))
+MSP = properties("device", (0.0, 0.2, 0.4, 0.8))
 SWEEPS = Reference("ABS", "the tolerances of LSP and MSP are studied one by one; no number was read")
 LINEAR = Reference(
     "ABS", "Burr et al. 2015: in simulation, bidirectional, linear, symmetric devices of large range reach software"
@@ -114,8 +115,8 @@ STUDY = Study(
              series=(MSP["c2c"], MSP["top"]), grid=True),
     ),
     modes={
-        "quick": {"train_images": 5_000, "epochs": 5, "batch_size": 10, "lr": 0.01, "chips": 2,
-                  "lr_schedule": {"epochs": [3], "factor": 0.5}},
+        "quick": {"train_images": 10_000, "epochs": 4, "batch_size": 10, "lr": 0.01, "chips": 2,
+                  "lr_schedule": {"epochs": [2, 3], "factor": 0.5}},
         "full": {"epochs": 3, "batch_size": 10, "lr": 0.01, "chips": 2,
                  "lr_schedule": {"epochs": [1, 2], "factor": 0.5}},
     },
