@@ -22,7 +22,13 @@ SPREAD = {"dw_min.d2d": 0.3, "w_max.d2d": 0.2, "c2c": 0.5, "jump": 0.02}
 """What is not ideal in the devices on which the ways to tune are compared."""
 PAIR = Cell(pair="one-sided")
 REFRESHED = Cell(pair="one-sided", refresh=Refresh(every=100))
-BOTH = {"dw_min": Spread(0.005), "up_down": Spread(1.0), "w_max": Spread(1.0), "w_min": Spread(-1.0), "c2c": 0.0}
+BOTH: dict[str, Any] = {
+    "dw_min": Spread(0.005),
+    "up_down": Spread(1.0),
+    "w_max": Spread(1.0),
+    "w_min": Spread(-1.0),
+    "c2c": 0.0,
+}
 
 TWO = PULSES | {
     "device": NOMINAL,

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from mho.config import RunConfig
-from mho.config.show import stated
-from mho.periphery.settings import Bits, Periphery, bits_of
 from mho.studies.base import Reference, Study
+from mho.studies.hardware import hardware
 from mho.studies.outcome import Outcome
 
 NOTHING = "no published number known"
@@ -108,7 +106,7 @@ def setup(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
     images = "all" if run.train_images is None else f"the first {run.train_images:,}"
     falls = f", times {run.lr_schedule.factor:g} after epochs {', '.join(map(str, run.lr_schedule.epochs))}"
     counts = sorted({len(o.accuracy) for o in parts(outcomes)})
-    chips = f"{' or '.join(map(str, counts))} chips" if counts != [1] else "1 chip"
+    chips = f"{', '.join(map(str, counts))} chips" if counts != [1] else "1 chip"
     series = any(o.case.axes for o in outcomes)
     apart = "Differences are taken from the mean of the row compared with."
     own = {"init": "initial weights", "order": "order of the data"}
@@ -122,7 +120,7 @@ def setup(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
         f"(baseline: initial weights only). "
         f"{apart if series else 'Differences from the baseline are taken chip by chip.'}",
         "Test accuracy is read after the last epoch, through the periphery of training, with its noise.",
-        *_hardware([_as_stated(o) for o in outcomes]),
+        *hardware(outcomes),
     ]
 
 
@@ -132,37 +130,3 @@ def _rates(outcomes: Sequence[Outcome]) -> str:
     for o in outcomes:
         found.setdefault(f"{o.config.lr}", []).append(o.case.name)
     return " or ".join(rate if len(found) == 1 else f"{rate} ({', '.join(names)})" for rate, names in found.items())
-
-
-def _as_stated(outcome: Outcome) -> RunConfig:
-    """Return a run with the first value of each of its series on all chips."""
-    case, config = outcome.case, outcome.config
-    first = {path: axis.held(config)[0] for axis in case.varied(config) for path in axis.paths}
-    return config.with_(first) if first else config
-
-
-def _hardware(configs: Sequence[RunConfig]) -> list[str]:
-    """Return the converters, noise and device of the cases that are not ideal."""
-    analog = [c.analog for c in configs if not c.analog.forward.ideal]
-    found = []
-    for side in ("forward", "backward"):
-        texts = dict.fromkeys(_converters(getattr(a, side)) for a in analog)
-        found += [f"{side.capitalize()} products of the analog cases: {' or '.join(texts)}."] if texts else []
-    scales = dict.fromkeys(a.mapping.scale for a in analog if a.mapping.scaling == "fixed")
-    found += (
-        [f"Weights of the analog cases are conductances times {', '.join(f'{s:.4g}' for s in scales)}."]
-        if scales
-        else []
-    )
-    devices = dict.fromkeys(stated(a.device) for a in analog)
-    return [*found, *(f"Device of the analog cases: `{device}`." for device in devices)]
-
-
-def _converters(side: Periphery) -> str:
-    def bits(value: Bits) -> str:
-        return " / ".join(dict.fromkeys("exact" if n is None else f"{n} bit" for n in bits_of(value)))
-
-    return (
-        f"DAC {bits(side.dac_bits)}, ADC {bits(side.adc_bits)}, output noise {side.output_noise:g}, "
-        f"output bound {side.output_bound}"
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from statistics import mode
 from typing import TYPE_CHECKING, Any
 
 from mho.studies.base import Study
@@ -21,6 +22,8 @@ Panel = Callable[["Axes"], None]
 
 SHOWN = 2
 """How many cases, at most, show their weights."""
+FAR = 12
+"""Thresholds below the baseline at which the axis of a curve ends, at the latest."""
 COLUMNS = 4
 """How many panels, at most, stand side by side."""
 
@@ -29,8 +32,11 @@ def draw_series(figure: Figure, study: Study, outcomes: Sequence[Outcome]) -> No
     """Draw a panel for each of: the cases without series, every axis, every grid, endurance; below them weights."""
     panels = [*_ladder(study, outcomes), *_curves(study, outcomes)]
     panels += [partial(draw_map, study=study, outcomes=outcomes, outcome=o) for o in outcomes if _map(o)]
-    if counted := endurances(study, outcomes):
-        panels.append(partial(draw_endurance, found=counted))
+    counted = endurances(study, outcomes)
+    panels += [
+        partial(draw_endurance, found=[e for e in counted if e.case == name])
+        for name in dict.fromkeys(e.case for e in counted)
+    ]
     shown = [o for o in outcomes if o.case.axes and o.lines][:SHOWN] if study.weights else []
     columns = min(len(panels), COLUMNS)
     rows = -(-len(panels) // columns)
@@ -44,7 +50,7 @@ def draw_series(figure: Figure, study: Study, outcomes: Sequence[Outcome]) -> No
         axes.set_axis_off()
     if shown:
         draw_weights(below[0], study, shown)
-    run, n = outcomes[0].config, len(outcomes[-1].parts()[0].accuracy)
+    run, n = outcomes[0].config, mode(len(part.accuracy) for o in outcomes for part in o.parts())
     chips = f"mean and standard deviation of {n} chips" if n > 1 else "1 chip"
     figure.suptitle(f"{study.name}: {study.network} on {run.data}, batch {run.batch_size}, {chips}", fontsize=10)
 
@@ -98,6 +104,8 @@ def _draw_curves(axes: Axes, study: Study, outcomes: Sequence[Outcome], name: st
     axes.grid(alpha=0.25, linewidth=0.5)
     axes.legend(fontsize=7.5, frameon=False, loc="best")
     _baseline(axes, study, outcomes[0], named)
+    if study.threshold is not None:  # a case that fails would flatten the curves at the border
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], outcomes[0].mean - FAR * study.threshold))
 
 
 def _ticks(axes: Axes, ticks: Sequence[float]) -> None:
