@@ -108,6 +108,14 @@ def test_pulses_are_counted_and_told():
     assert told["weight"]["pulses"] == [int(one.weight.tile_list[0].counts.sum())]
 
 
+def test_devices_of_a_weight_take_turns():
+    one = learner(MixedPrecision(), ideal(), Cell(devices=2))
+    x, d = (torch.ones_like(v) for v in samples(4))
+    for k in range(4):
+        step_(one, x[k], d[k], 1.001 * float(one.threshold.max()))
+    assert (one.weight.tile_list[0].counts == 2).all()
+
+
 def converge(rule, device, cell=SINGLE, lr=0.02, steps=400):
     """Train a block on a regression with a known answer; return the root mean square error of its weights."""
     one = learner(rule, device, cell)

@@ -116,6 +116,16 @@ def test_a_pair_is_reset_once_where_its_side_has_no_room():
     assert done.resets == 0
 
 
+def test_a_pair_is_reset_once_in_a_call():
+    array = made(UnipolarSoftBounds(dw_min=0.05, w_max=1.0, c2c=1.0), PAIR)
+    array.write_(torch.full_like(array.visible, 0.5))
+    settings = Program(iterations=60, tolerance=0.02)  # so that noise carries weights past their target, and back
+    for _ in range(2):
+        before = int(array.tile_list[0].resets)
+        program_(array, torch.full_like(array.visible, 0.93), settings)
+        assert 0 < int(array.tile_list[0].resets) - before <= 2 * array.visible.numel()
+
+
 def test_rewriting_resets_every_chosen_weight():
     array = made_pair(0.5, 0.4)
     which = torch.zeros_like(array.visible, dtype=torch.bool)
@@ -160,7 +170,7 @@ def test_readings_have_the_noise_they_state():
 
 
 def test_noise_of_readings_stays_in_what_is_programmed():
-    """Where the tolerance is far below the noise, no weight is nearer than readings tell; halved corrections average."""
+    """Where the tolerance is far below the noise, no weight is nearer than readings tell; halving averages."""
     exact, blurred = (
         program_(made(ideal(0.0005)), targets(made(ideal()), 0.3), Program(read_noise=s, iterations=60, pulses=600))
         for s in (0.0, 0.01)
@@ -203,6 +213,9 @@ def test_another_call_draws_anew():
     program_(two, torch.zeros_like(target), LONG)  # nothing to do, yet its draws are taken
     program_(two, target, LONG)
     assert not torch.equal(one.visible, two.visible)
+    quiet = made(ideal())
+    readings = [program_(quiet, torch.zeros_like(target), Program(tolerance=99.0, read_noise=0.01)) for _ in range(2)]
+    assert not torch.equal(readings[0].read, readings[1].read)
 
 
 def test_frozen_weights_are_not_counted():
