@@ -25,12 +25,19 @@ def outcome(one: Study, case: int, accuracy: list[float], mode: str = "quick") -
 def test_every_case_is_a_valid_run_of_its_own(one: Study) -> None:
     for mode in ("quick", "full"):
         configs = [one.config(case, mode, seed=3) for case in one.cases]
-        assert len({repr((c.analog, c.zero_shift)) for c in configs}) == len(configs)
-        shared = [
-            replace(c, preset="none", analog=RunConfig().analog, zero_shift=None, chips=1, lr=1.0) for c in configs
-        ]
-        assert len(set(map(repr, shared))) == 1
-        assert {(c.seed, c.vary, c.data, c.network) for c in configs} == {(3, ("init",), "mnist", one.network)}
+        assert len({repr((c.analog, c.zero_shift, c.data)) for c in configs}) == len(configs)
+        own = {
+            "preset": "none",
+            "analog": RunConfig().analog,
+            "zero_shift": None,
+            "chips": 1,
+            "lr": 1.0,
+            "data": "mnist",
+        }
+        assert len({repr(replace(c, **own)) for c in configs}) == 1  # type: ignore[arg-type]
+        assert {(c.seed, c.vary, c.network) for c in configs} == {(3, ("init",), one.network)}
+        assert [c.data for c in configs] == [one.data_of(case) for case in one.cases]
+        assert all(one.config(one.baseline_of(case), mode, 0).analog == preset("ideal") for case in one.cases)
     assert len({case.name for case in one.cases}) == len(one.cases)
 
 

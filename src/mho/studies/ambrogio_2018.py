@@ -99,5 +99,5 @@ STUDY = Study(
                  "lr_schedule": {"epochs": [2, 3], "factor": 0.5}},
     },
     threshold=0.3,
-    endurance=("MSP + LSP", "no inversion"),
+    endurance=("MSP + LSP",),
 )  # fmt: skip

@@ -33,7 +33,7 @@ BOTH: dict[str, Any] = {
 TWO = PULSES | {
     "device": NOMINAL,
     "cell": PAIR,
-    "rule": MspLsp(gain=3.0, every=2000, residual="lsp", lsp=ArraySettings(NOMINAL, PAIR)),
+    "rule": MspLsp(gain=3.0, every=1000, residual="lsp", lsp=ArraySettings(NOMINAL, PAIR)),
     "mapping.scale": SMALL,
 }
 UNLIKE = TWO | {f"{place}.{name}": v for place in ("device", "rule.lsp.device") for name, v in SPREAD.items()}
@@ -94,7 +94,7 @@ STUDY = Study(
             pair(ConstantStep(**BOTH), Cell(pair="differential"), 2 * SMALL), references=(LINEAR,),
         ),
         Case(
-            "MSP + LSP", "two one-sided pairs of the same devices, F = 3, a transfer every 2,000 images",
+            "MSP + LSP", "two one-sided pairs of the same devices, F = 3, a transfer every 1,000 images",
             "ideal", TWO, references=(UPDATES,),
         ),
         Case("unlike devices: tuned", f"the same with spreads: {', '.join(f'{k} {v:g}' for k, v in SPREAD.items())}",
@@ -121,8 +121,8 @@ STUDY = Study(
              series=(MSP["c2c"], MSP["top"]), grid=True),
     ),
     modes={
-        "quick": {"train_images": 10_000, "epochs": 4, "batch_size": 10, "lr": 0.01, "chips": 2,
-                  "lr_schedule": {"epochs": [2, 3], "factor": 0.5}},
+        "quick": {"train_images": 10_000, "epochs": 3, "batch_size": 10, "lr": 0.01, "chips": 2,
+                  "lr_schedule": {"epochs": [1, 2], "factor": 0.5}},
         "full": {"epochs": 3, "batch_size": 10, "lr": 0.01, "chips": 2,
                  "lr_schedule": {"epochs": [1, 2], "factor": 0.5}},
     },
