@@ -249,6 +249,21 @@ def test_counters_add_up():
     assert min(told["msp"]["pulses"] + told["lsp"]["pulses"]) > 0
 
 
+def test_residuals_are_told_of_the_last_transfer_and_of_all():
+    one = learner(rule(every=1), ideal(), chips=(0, 1))
+    start(one)
+    last = []
+    x, d = samples(4, chips=2)
+    for k in range(4):
+        step_(one, x[k], d[k], (0.01, 0.02))
+        told = one.tally()
+        last.append([told["last_residual_mean"], told["last_residual_std"]])
+    mean, std = torch.tensor(last, dtype=torch.float64).mean(0).tolist()
+    assert told["residual_mean"] == pytest.approx(mean, abs=1e-12)
+    assert told["residual_std"] == pytest.approx(std)
+    assert std[0] != std[1]
+
+
 def converge(rule_, device, cell, lr=0.1, steps=600):
     """Train a block on a regression with a known answer; return the root mean square error of its weights."""
     one = learner(rule_, device, cell)
