@@ -14,7 +14,8 @@ from mho.update.moving import Rate
 class Learner(nn.Module):
     """The arrays of one block of a weight matrix, and the rule by which samples move their devices.
 
-    A subclass says what the block shows (`visible`) and moves its arrays in `prepare` and `apply_`. What it must keep
+    A subclass moves its arrays in `prepare` and `apply_`, and where these are several it says what the block shows: as
+    `visible`, kept in a buffer `shown` by which reports know it. Here it is the first array. What a subclass must keep
     for a run that is resumed to be the same is a persistent buffer. `arrays` holds its arrays by name, `array_list` in
     order; an array that is also set as an attribute would stand twice in checkpoints.
     """
@@ -28,12 +29,12 @@ class Learner(nn.Module):
     @property
     def visible(self) -> Tensor:
         """The weights that a product sees, (chips, rows, columns)."""
-        raise NotImplementedError
+        return self.array_list[0].visible
 
     @property
     def reach(self) -> Tensor:
         """Per chip the largest weight of either sign that the mean cell can show."""
-        raise NotImplementedError
+        return self.array_list[0].reach
 
     def prepare(self, x: Tensor, d: Tensor, lr: Rate, *, bias: bool, first: int, positions: int) -> Any:
         """Return what `apply_` needs for W -= lr sum of d x^T; nothing is moved.
@@ -62,7 +63,7 @@ class Learner(nn.Module):
 
         Raises NotFiniteError for NaN or infinity.
         """
-        raise NotImplementedError
+        return self.array_list[0].write_(weights)
 
     def show_(self) -> None:
         """Recompute what a product sees after arrays were moved by hand."""

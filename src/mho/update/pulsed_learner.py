@@ -24,16 +24,6 @@ class PulsedLearner(Learner):
         """The array."""
         return self.array_list[0]
 
-    @property
-    def visible(self) -> Tensor:
-        """The weights that a product sees, (chips, rows, columns)."""
-        return self.weight.visible
-
-    @property
-    def reach(self) -> Tensor:
-        """Per chip the largest weight of either sign that the mean cell can show."""
-        return self.weight.reach
-
     def prepare(self, x: Tensor, d: Tensor, lr: Rate, *, bias: bool, first: int, positions: int) -> list[Prepared]:
         """Return the update of the array; raise NotFiniteError for NaN or infinity."""
         return prepare_array(self.weight, x, d, self.gains(lr), self.update, bias=bias, first=first)
@@ -43,7 +33,3 @@ class PulsedLearner(Learner):
         for step in prepared:
             apply_update_(step)
         self.weight.show_()
-
-    def write_(self, weights: Tensor) -> Tensor:
-        """Write weights ideally; return the clipped share per chip."""
-        return self.weight.write_(weights)
