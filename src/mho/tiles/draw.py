@@ -85,6 +85,8 @@ class TileDraw:
         signed = (mean != 0).reshape(-1)  # a quantity around 0 has no side to be folded to
         if signed.all():
             xi = self.folded(xi, s.name)
+            if not xi.all():  # one in a million draws is 0 to the last bit: laws divide by bounds
+                np.maximum(xi, np.abs(mean) * np.float32(1e-6), out=xi)
         elif signed.any():
             xi[signed] = self.folded(xi[signed], s.name)
         if (mean < 0).any():
