@@ -151,6 +151,17 @@ def test_weights_beyond_the_msp_are_held_by_both():
     assert one.lsp.visible[0, 0, :4].tolist() == pytest.approx([0.0, 0.9, 1.0, -0.9], abs=1e-6)
 
 
+def test_every_chip_may_have_its_own_gain():
+    one = learner(rule(gain=(2.0, 4.0), every=1), ideal(), chips=(0, 1))
+    weights = start(one)
+    for factor, chip in ((2.0, 0), (4.0, 1)):
+        torch.testing.assert_close(factor * one.msp.visible[chip], weights[chip])
+    x, d = samples(1, chips=2)
+    step_(one, x[0], d[0], 0.01)
+    told = one.tally()["last_residual_std"]
+    assert told[1] / told[0] == pytest.approx(2.0, rel=0.2)
+
+
 def test_frozen_msp_devices_are_made_up_for_and_not_counted():
     one = learner(rule(every=1), ideal(faults=Faults(dead=0.2)))
     weights = targets(one, 0.1)

@@ -137,6 +137,13 @@ def test_rewriting_resets_every_chosen_weight():
     assert array.tile_list[0].counts[:, :, 5:].sum() == 0
 
 
+def test_what_an_array_shows_may_be_its_target():
+    array = made(rising(), PAIR)
+    array.write_(torch.full_like(array.visible, 0.25))
+    program_(array, array.visible, Program(strategy="rewrite"))
+    assert (array.visible - 0.25).abs().max() <= 0.001
+
+
 def test_limits_of_pulses():
     array = made(ideal())
     target = torch.full_like(array.visible, 0.5)

@@ -13,7 +13,7 @@ from mho.tiles.array import Array
 from mho.update.learner import Learner
 from mho.update.mixed_precision import MixedPrecision
 from mho.update.moving import Gains, Rate, check_finite
-from mho.update.program_plan import Movers
+from mho.update.program_plan import Movers, column
 from mho.update.rule import Making
 
 
@@ -29,8 +29,8 @@ class MixedPrecisionLearner(Learner):
         self.rule, self.movers = rule, Movers(self.weight)
         chips = len(making.place.chips)
         own = over_chips(rule.step, chips, "step").reshape(-1)
-        sizes = np.where(own > 0, own, 0.5 * (self.movers.up + self.movers.down)).astype(np.float32)
-        self.register_buffer("threshold", torch.from_numpy(sizes.reshape(-1, 1, 1)), persistent=False)
+        sizes = np.where(own > 0, own, 0.5 * (self.movers.up + self.movers.down))
+        self.register_buffer("threshold", column(sizes), persistent=False)
         self.register_buffer("chi", torch.zeros_like(self.weight.visible))
         self.register_buffer("clock", torch.zeros(2, dtype=torch.int64))  # steps since a transfer, transfers
         self.rates = Gains(np.ones(chips))

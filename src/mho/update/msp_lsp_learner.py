@@ -18,7 +18,7 @@ from mho.update.learner import Learner
 from mho.update.moving import Rate, gains, prepare_array
 from mho.update.msp_lsp import MspLsp
 from mho.update.program import movable, program_, read, spread_of
-from mho.update.program_plan import Movers
+from mho.update.program_plan import Movers, column
 from mho.update.rule import Making
 
 
@@ -42,7 +42,7 @@ class MspLspLearner(Learner):
         self.gains = gains(self.lsp, making.update)
         self.movers, self.lsp_movers = Movers(self.msp), Movers(self.lsp)
         chips, rows, columns = self.msp.visible.shape
-        self.register_buffer("gain", _column(over_chips(rule.gain, chips, "rule.gain")), persistent=False)
+        self.register_buffer("gain", column(over_chips(rule.gain, chips, "rule.gain")), persistent=False)
         self._check_reach()
         lines = {"half-rows": (1, rows, 1), "half-columns": (1, 1, columns)}.get(rule.select, (1, 1, 1))
         self.register_buffer("sign", torch.ones(lines))
@@ -183,7 +183,7 @@ class MspLspLearner(Learner):
             self.lsp.write_(self.lsp.visible + wanted)
             return
         limit = float(self.rule.program.pulses)
-        up, down = _column(self.lsp_movers.up), _column(self.lsp_movers.down)
+        up, down = column(self.lsp_movers.up), column(self.lsp_movers.down)
         number = (wanted / torch.where(wanted > 0, up, down)).round_().clamp_(-limit, limit)
         self.lsp_movers.send_(number.to(torch.int32), turn=int(self.clock[1]))
 
@@ -212,7 +212,3 @@ class MspLspLearner(Learner):
             **super().tally(), "transfers": transfers, "residual_mean": all_means, "residual_std": all_stds,
             "last_residual_mean": mean, "last_residual_std": std,
         }  # fmt: skip
-
-
-def _column(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.asarray(values, np.float32).reshape(-1, 1, 1).copy())

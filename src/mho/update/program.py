@@ -13,7 +13,7 @@ from mho.devices.spread import PerChip, numbers
 from mho.errors import NotFiniteError, ShapeError
 from mho.kernels.product import normals
 from mho.tiles.array import Array
-from mho.update.program_plan import Movers
+from mho.update.program_plan import Movers, column
 from mho.update.program_settings import Program
 
 DEFAULT = Program()
@@ -54,6 +54,7 @@ def program_(
         raise ShapeError(f"array {array.place.name!r} shows {tuple(array.visible.shape)}, found {tuple(target.shape)}")
     if not bool(torch.isfinite(target.sum())) and not bool(torch.isfinite(target).all()):
         raise NotFiniteError(f"the target of array {array.place.name!r} holds NaN or infinity; no device was changed")
+    target = target.clone() if target is array.visible else target
     loop = _Loop(array, target, settings, movers or Movers(array))
     chosen = torch.ones_like(target, dtype=torch.bool) if which is None else which
     pulses, resets = array.totals(), _resets(array)
@@ -72,9 +73,9 @@ class _Loop:
         self.array, self.target, self.settings, self.movers = array, target, settings, movers
         own = over_chips(settings.step, len(array.place.chips), "step").reshape(-1)
         up, down = (np.where(own > 0, own, size) for size in (movers.up, movers.down))
-        self.up, self.down = _column(up), _column(down)
+        self.up, self.down = column(up), column(down)
         self.alike = bool((up == down).all())
-        self.tolerance = _column(over_chips(settings.tolerance, len(own), "tolerance"))
+        self.tolerance = column(over_chips(settings.tolerance, len(own), "tolerance"))
         self.limits = self._limits() if movers.one_sided and settings.strategy == "tune" else None
         self.sent = torch.zeros_like(target, dtype=torch.int32) if settings.total else None
         self.fresh: Tensor | None = None
@@ -142,7 +143,7 @@ class _Loop:
 
     def _limits(self) -> tuple[Tensor, Tensor] | None:
         """Return how far the plus and the minus sides may be raised, in weight units; None without bounds."""
-        full = _column(over_chips(self.settings.full, len(self.target), "full"))
+        full = column(over_chips(self.settings.full, len(self.target), "full"))
         tops = [tile.bounds() for tile in self.array.tile_list]
         if any(top is None for top in tops):
             return None
@@ -182,7 +183,7 @@ def read(array: Array, noise: PerChip, call: int) -> Tensor:
     """
     if not any(numbers(noise)):
         return array.visible
-    sigma = _column(over_chips(noise, len(array.place.chips), "read_noise"))
+    sigma = column(over_chips(noise, len(array.place.chips), "read_noise"))
     drawn = normals(array.tile_list[0].role_keys["transfer"], tuple(array.visible.shape), call)
     return drawn.mul_(sigma).add_(array.visible)
 
@@ -229,11 +230,6 @@ def _sides(array: Array, values: list[Tensor]) -> tuple[Tensor, Tensor]:
             sums[gain < 0].append(part if abs(gain) == 1.0 else abs(gain) * part)
     plus, minus = (sum(parts[1:], parts[0]) for parts in sums)
     return plus, minus
-
-
-def _column(values: np.ndarray) -> Tensor:
-    """Return values over chips as float32 that broadcasts over weights."""
-    return torch.from_numpy(np.asarray(values, np.float32).reshape(-1, 1, 1).copy())
 
 
 def _resets(array: Array) -> Tensor:

@@ -58,6 +58,11 @@ class Movers:
         self.array.show_()
 
 
+def column(values: np.ndarray) -> Tensor:
+    """Return values over chips as float32 that broadcasts over weights, (chips, 1, 1)."""
+    return torch.from_numpy(np.asarray(values, np.float32).reshape(-1, 1, 1).copy())
+
+
 def _share(number: Tensor, mover: Mover, one_sided: bool, turn: int) -> Tensor:
     """Return the pulses of one device, in the direction of its own state."""
     size = (number if mover.sign > 0 else -number).clamp_min(0) if one_sided else number.abs()
