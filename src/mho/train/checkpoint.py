@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from mho.folders import replacing, write_text
 MODEL, STATE = "model.safetensors", "state.json"
 FORMAT = 1
 KEY = "mho"
-DRAWN = ("cell_", "keep", "reset", "frozen", "fixed")
-"""Beginnings of the names of tensors drawn once from the seed: in a checkpoint they must be the same."""
+DRAWN = re.compile(r"(.*\.)?(cell_\w+|keep|reset|frozen|fixed)")
+"""Names of tensors drawn once from the seed: in a checkpoint they must be the same."""
 
 
 def cure(run: Path) -> str:
@@ -159,7 +160,7 @@ def _misfit(name: str, ours: Tensor | None, theirs: Tensor | None) -> str:
         return "is in the checkpoint only"
     if ours.shape != theirs.shape:
         return f"has shape {tuple(theirs.shape)}, expected {tuple(ours.shape)}"
-    if name.rpartition(".")[2].startswith(DRAWN) and not _close(ours, theirs):
+    if DRAWN.fullmatch(name) and not _close(ours, theirs):
         return "holds other devices than the seed and the device of the configuration give"
     return ""
 
