@@ -100,6 +100,12 @@ def test_a_setting_that_harms_when_it_falls_has_a_tolerance_too() -> None:
     assert tolerance(Curve("case", "limit", (2.0, 1.0, 0.5), (0.1, 0.3, 0.7), (0.0,) * 3, 1), 0.5).value == 0.75
 
 
+def test_values_far_apart_are_joined_in_their_logarithm() -> None:
+    found = tolerance(Curve("case", "lifetime", (1e6, 1e4, 1e2), (0.0, 1.0, 2.0), (0.0, 0.1, 0.0), 2), 0.5)
+    assert found.value == pytest.approx(1e5)
+    assert found.text == "1e+05 (7.74e+04 to 1.23e+05)"
+
+
 def test_tolerances_become_rows_and_a_table() -> None:
     outcomes = [outcome(START, [98.0, 98.0]), outcome(STAR, [98.0, 98.0, 97.9, 97.9, 96.9, 96.9, 97.7, 97.7])]
     found = tolerances(ONE, outcomes)

@@ -50,7 +50,7 @@ ASYMMETRY = along(
 TOOK = (
     along("tolerance {:g}", "tolerance of the tuning / first step of a PCM device", "program.tolerance",
           (0.2, 0.1, 0.5, 1.0)),
-    along("lifetime {:g}", "lifetime of the LSP's leak (updates; a transfer every 800)", "lsp.device.leak.lifetime",
+    along("lifetime {:g}", "lifetime of the LSP's leak (updates)", "lsp.device.leak.lifetime",
           (1e6, 1e4, 1e3, 3e2)),
     ASYMMETRY,
     along("step {:g}", "mean step of the LSP / its range", "lsp.device.dw_min", (0.005, 0.0025, 0.02, 0.08)),

@@ -7,7 +7,7 @@ from functools import partial
 from statistics import mode
 from typing import TYPE_CHECKING, Any
 
-from mho.studies.base import Study
+from mho.studies.base import Study, logarithmic
 from mho.studies.endurance import endurances
 from mho.studies.endurance_figure import draw_endurance
 from mho.studies.map_figure import draw_map
@@ -109,7 +109,7 @@ def _draw_curves(axes: Axes, study: Study, outcomes: Sequence[Outcome], name: st
 
 
 def _ticks(axes: Axes, ticks: Sequence[float]) -> None:
-    if ticks and min(ticks) > 0 and max(ticks) > 5 * min(ticks):
+    if logarithmic(ticks):
         axes.set_xscale("log")
     axes.set_xticks(ticks, [f"{v:g}" for v in ticks])
     axes.minorticks_off()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from mho.studies.base import Study
+from mho.studies.base import Study, logarithmic
 from mho.studies.outcome import Outcome
 from mho.studies.results import penalty
 
@@ -46,7 +46,8 @@ class Tolerance:
             return f"not passed up to {last:g}"
         if self.value == first:
             return f"above it at {first:g} already"
-        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
+        ends = sorted((self.low, self.high))
+        return f"{self.value:.3g} ({ends[0]:.3g} to {ends[1]:.3g})"
 
 
 def tolerances(study: Study, outcomes: Sequence[Outcome]) -> list[Tolerance]:
@@ -74,7 +75,10 @@ def curves(study: Study, outcomes: Sequence[Outcome]) -> Iterator[Curve]:
 
 
 def tolerance(curve: Curve, threshold: float) -> Tolerance:
-    """Return where a curve passes a threshold for the first time, between two values by a straight line."""
+    """Return where a curve passes a threshold for the first time, between two values by a straight line.
+
+    In the logarithm of the setting where its values are far apart.
+    """
     worse = [m + s for m, s in zip(curve.mean, curve.std, strict=True)]
     better = [m - s for m, s in zip(curve.mean, curve.std, strict=True)]
     found, low, high = (_crossing(curve.values, line, threshold) for line in (curve.mean, worse, better))
@@ -95,6 +99,8 @@ def _crossing(values: Sequence[float], line: Sequence[float], threshold: float) 
     for k in range(1, len(values)):
         if line[k] > threshold:
             share = (threshold - line[k - 1]) / (line[k] - line[k - 1])
+            if logarithmic(values):
+                return values[k - 1] * (values[k] / values[k - 1]) ** share
             return values[k - 1] + share * (values[k] - values[k - 1])
     return None
 
