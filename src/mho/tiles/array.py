@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mho.devices.base import Device
+from mho.devices.spread import numbers
 from mho.errors import ShapeError
 from mho.tiles.cell import ArraySettings, Cell
 from mho.tiles.draw import TileDraw
@@ -63,7 +64,8 @@ class Array(nn.Module):
     def _refer(self, tile: Tile) -> None:
         """Give a tile the references that its cell states."""
         cell = self.settings.cell
-        if cell.reference == "none":
+        value = cell.reference_value
+        if cell.reference == "none" or not any((*numbers(value.mean), *numbers(value.std))):
             return
         devices, rows, columns = tile.state.shape[1:]
         shape = (devices, rows, columns if cell.reference == "device" else 1)
