@@ -33,6 +33,8 @@ ALONE = PULSES | {
     "cell": Cell(pair="one-sided", refresh=Refresh(every=100)),
     "mapping.scale": 3 * SMALL,
 }
+FINER = {"rule.lsp.device.dw_min": 0.001, "rule.program.tolerance": 0.1, "rule.program.pulses": 1000}
+"""A capacitor of a fifth of the step, a smaller residual, and as many pulses as put one of any size into the LSP."""
 FASHION = {"data": "fashion-mnist"}
 
 
@@ -73,6 +75,8 @@ def cases(
              "ideal", ALONE | data, references=(SINGLE,) if known else ()),
         Case(f"{name}MSP + LSP", "PCM pairs tuned every 8,000 images, capacitors pulsed by every sample, F = 3",
              "ideal", BOTH | data, penalty=EQUIVALENT if known else ()),
+        Case(f"{name}finer LSP", "the LSP moves in steps of 1/1000 of its range; tuned twice as near", "ideal",
+             BOTH | FINER | data, penalty=EQUIVALENT if known else ()),
         Case(f"{name}no inversion", "the same without polarity inversion", "ideal",
              BOTH | {"rule.polarity_inversion": False} | data, references=(PURPOSE,), series=turned),
     )  # fmt: skip
