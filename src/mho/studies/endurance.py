@@ -20,12 +20,13 @@ SHARES = ((0.5, "median"), (0.99, "99 % of devices get at most"), (1.0, "most"))
 
 @dataclass(frozen=True)
 class Endurance:
-    """The pulses of the devices of one array, of all layers and chips of a case; images: samples that were shown."""
+    """The pulses of the devices of one array, of all layers and chips of a case; images: samples that each chip saw."""
 
     case: str
     array: str
     counts: np.ndarray
     images: int
+    chips: int
 
     @property
     def name(self) -> str:
@@ -60,7 +61,8 @@ def _read(outcome: Outcome) -> list[Endurance]:
             "run it with mapping.count_pulses = true"
         )
     images = outcome.lines[-1]["steps"] * outcome.config.batch_size
-    return [Endurance(outcome.case.name, array, np.concatenate(c), images) for array, c in sorted(found.items())]
+    name, chips = outcome.case.name, outcome.config.n_chips
+    return [Endurance(name, array, np.concatenate(c), images, chips) for array, c in sorted(found.items())]
 
 
 def endurance_rows(found: Sequence[Endurance]) -> list[dict[str, Any]]:
@@ -73,7 +75,7 @@ def endurance_rows(found: Sequence[Endurance]) -> list[dict[str, Any]]:
                 "case": f"{e.name}, pulses per device: {text}",
                 "ours": round(value, 3),
                 "std": round(std, 3),
-                "chips": 1,
+                "chips": e.chips,
                 "paper": None,
                 "provenance": f"counted over {e.images:,} images and all chips; no published number known",
                 "unit": "pulses per device",
