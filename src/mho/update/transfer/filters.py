@@ -71,11 +71,5 @@ class AverageFilter(nn.Module):
 Filter = BufferFilter | AverageFilter
 
 
-def filter_of(settings: Buffer | Average, place: Place, size: tuple[int, int]) -> Filter:
-    """Return the filter that settings state, for (lines, cells of a line)."""
-    kind = BufferFilter if isinstance(settings, Buffer) else AverageFilter
-    return kind(settings, place, size)  # type: ignore[arg-type]
-
-
 def _column(value: PerChip, chips: int, name: str) -> Tensor:
     return torch.from_numpy(over_chips(value, chips, name).reshape(chips, 1, 1).copy())

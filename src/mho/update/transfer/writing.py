@@ -34,7 +34,10 @@ class Trains:
 
 
 class Counts:
-    """Sends whole numbers of pulses to lines of an array: to all devices of a weight, or to one of them in turn."""
+    """Sends whole numbers of pulses to lines of an array: to all devices of a weight, or to one of them in turn.
+
+    Sides of a pair that are made of different devices each move by steps of their own.
+    """
 
     def __init__(self, array: Array, by: Literal["columns", "rows"]) -> None:
         self.array, self.by = array, by
