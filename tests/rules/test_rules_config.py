@@ -21,7 +21,7 @@ from rules.training import analog, network
 
 OTHER = SoftBounds(dw_min=Spread((0.002, 0.003), d2d=0.1), up_down=1.3)
 TOLD: dict[str, Any] = {
-    "version": "v2", "select": "half-rows", "residual": "lsp", "schedule.unit": "batch", "unit": "steps",
+    "version": "v2", "select": "half-rows", "residual": "lsp", "schedule.unit": "batch", "unit": "batch",
     "order": "random", "by": "rows", "chopper.switching": "random", "strategy": "rewrite", "every": 5, "reads": 2,
     "most": 3, "iterations": 7, "pulses": 30, "total": 9, "lsp": ArraySettings(OTHER, Cell(devices=2)),
     "fast": ArraySettings(Capacitor(), Cell(devices=2, pulsed="turn")),

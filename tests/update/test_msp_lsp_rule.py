@@ -122,7 +122,7 @@ def test_transfers_fall_due_by_samples_and_take_place_at_the_end_of_the_step():
 
 
 def test_transfers_may_fall_due_by_steps():
-    one = learner(rule(every=2, unit="steps"), ideal())
+    one = learner(rule(every=2, unit="batch"), ideal())
     x, d = samples(5)
     run_(one, x, d, 0.001)
     assert one.clock.tolist() == [1, 2]
@@ -348,7 +348,7 @@ def test_nan_is_refused_before_anything_moves():
         ({"gain": 0.0}, "F must be above 0"),
         ({"gain": -3.0}, "give 3"),
         ({"every": 0}, "give 1 to transfer at every step"),
-        ({"unit": "images"}, "one of samples, steps"),
+        ({"unit": "images"}, "one of sample, batch"),
         ({"select": "half-row"}, "did you mean 'half-rows'"),
         ({"select": "saturated"}, 'give polarity_inversion = false, or select = "all"'),
         ({"residual": "keep"}, "one of drop, lsp"),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mho.config import AnalogConfig
 from mho.devices.base import over_chips
+from mho.errors import ConfigError
 from mho.kernels.product import Draws
 from mho.mapping.split import even_parts
 from mho.periphery.product import Product, bind, multiply
@@ -93,7 +94,10 @@ class Grid(nn.Module):
         name = f"{self.name}[{span.block // len(self.column_parts)},{span.part}]"
         place = Place(name, (r1 - r0, c1 - c0 + span.bias), seed, self.chips, mapping.count_pulses)
         making = Making(self.config.device, place, self.config.cell, self.config.update, span.bias)
-        return self.config.rule.learner(making)
+        try:
+            return self.config.rule.learner(making)
+        except ConfigError as error:
+            raise ConfigError(f"layer {self.name!r}: {error}") from error
 
     def _spans(self) -> tuple[Span, ...]:
         last = len(self.column_parts) - 1

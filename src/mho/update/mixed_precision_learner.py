@@ -40,16 +40,6 @@ class MixedPrecisionLearner(Learner):
         """The array."""
         return self.array_list[0]
 
-    @property
-    def visible(self) -> Tensor:
-        """The weights that a product sees, (chips, rows, columns)."""
-        return self.weight.visible
-
-    @property
-    def reach(self) -> Tensor:
-        """Per chip the largest weight of either sign that the mean cell can show."""
-        return self.weight.reach
-
     def prepare(self, x: Tensor, d: Tensor, lr: Rate, *, bias: bool, first: int, positions: int) -> Any:
         """Return x with the bias's input and lr d; raise NotFiniteError for NaN or infinity."""
         check_finite(x, d)

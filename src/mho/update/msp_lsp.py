@@ -17,10 +17,10 @@ from mho.update.rule import Making, Rule
 if TYPE_CHECKING:
     from mho.update.learner import Learner
 
-Unit = Literal["samples", "steps"]
+Unit = Literal["sample", "batch"]
 Select = Literal["all", "saturated", "threshold", "half-rows", "half-columns"]
 CHOICES: dict[str, tuple[str, ...]] = {
-    "unit": ("samples", "steps"),
+    "unit": ("sample", "batch"),
     "select": ("all", "saturated", "threshold", "half-rows", "half-columns"),
     "residual": ("drop", "lsp"),
 }
@@ -38,8 +38,8 @@ class MspLsp(Rule):
     The LSP (g) gets the pulses of every sample, with errors times s. At a transfer both arrays are read, W as read; the
     MSP (G, the layer's own device and cell) is tuned by program and verify until F (G+ - G-) = W; the LSP is reset.
 
-    gain: F. every, unit: from transfer to transfer, in samples (images, in a convolution too) or optimizer steps. A
-        transfer takes place at the end of the optimizer step in which it falls due, once at most.
+    gain: F. every, unit: from transfer to transfer, in samples (images, in a convolution too) or batches, which are
+        optimizer steps. A transfer takes place at the end of the optimizer step in which it falls due, once at most.
     select: which weights a transfer writes (the others keep both parts): "all"; "saturated", where the LSP as read is
         above the share `above` of its reach; "threshold", where it is above `above` in weight units; "half-rows",
         "half-columns": the first and the second half in turn.
@@ -56,7 +56,7 @@ class MspLsp(Rule):
 
     gain: PerChip = 3.0
     every: int = 8000
-    unit: Unit = "samples"
+    unit: Unit = "sample"
     select: Select = "all"
     above: PerChip = 0.5
     polarity_inversion: bool = True
@@ -77,7 +77,7 @@ class MspLsp(Rule):
         if not isinstance(self.every, int) or isinstance(self.every, bool) or self.every < 1:
             yield (
                 "every",
-                f"is a number of {self.unit} from 1, found {self.every!r}; give 1 to transfer at every step",
+                f"is a number of {self.unit}s from 1, found {self.every!r}; give 1 to transfer at every step",
             )
         for name, allowed in CHOICES.items():
             value: Any = getattr(self, name)

@@ -102,12 +102,12 @@ class MspLspLearner(Learner):
         for step in steps:
             apply_update_(step)
         self.lsp.show_()
-        if self.rule.unit == "samples":
+        if self.rule.unit == "sample":
             self.clock[0] += samples
 
     def rest_(self) -> None:
         """End an optimizer step: transfer where it is due, and let the devices rest."""
-        if self.rule.unit == "steps":
+        if self.rule.unit == "batch":
             self.clock[0] += 1
         if int(self.clock[0]) >= self.rule.every:
             self.transfer_()
