@@ -11,7 +11,7 @@ from mho.tiles.cell import ArraySettings
 from mho.update.rule import Making, Rule
 from mho.update.settings import Update
 from mho.update.transfer.checks import TRANSFER_READ, check_rule
-from mho.update.transfer.settings import Average, Schedule, Speeds
+from mho.update.transfer.settings import Average, Schedule, Speeds, convert, positive
 
 if TYPE_CHECKING:
     from mho.update.learner import Learner
@@ -48,6 +48,8 @@ class Residual(Rule):
         own = []
         if self.version not in ("v1", "v2"):
             own.append(("version", f"is v1 or v2, found {self.version!r}"))
+        convert(self, "gamma")
+        own += positive(self, "gamma", "the share of P that the network sees; give 0.4")
         check_rule(self, own)
 
     @property

@@ -74,7 +74,7 @@ class Parts:
 
 
 class Token(NamedTuple):
-    """A prepared update: of the fast array, the optimizer's rate, running maxima, vectors in all and of a sample."""
+    """A prepared update: of the fast array, the optimizer's rate, maxima of its samples, vectors in all and of a sample."""
 
     prepared: list[Prepared]
     lr: Rate

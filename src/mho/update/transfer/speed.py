@@ -30,26 +30,30 @@ class FastRate(nn.Module):
         self.register_buffer("maxima", torch.zeros(2, n))
 
     def seen(self, x: Tensor, d: Tensor, bias: bool) -> Tensor | None:
-        """Return the running means after samples x, d, (2, chips); None where nothing is scaled."""
+        """Return the mean max abs(x) and max abs(d) of samples, (2, chips); None where nothing is scaled."""
         if not self.settings.auto_scale:
             return None
-        found = torch.stack((peaks(x, bias)[0].mean(1), peaks(d, False)[0].mean(1)))
+        return torch.stack((peaks(x, bias)[0].mean(1), peaks(d, False)[0].mean(1)))
+
+    def _after(self, found: Tensor) -> Tensor:
+        """Return the running means after samples with these maxima."""
         moved = torch.lerp(found, self.maxima, self.settings.auto_momentum)
         return torch.where(self.maxima > 0, torch.where(found > 0, moved, self.maxima), found)
 
-    def gain(self, lr: Rate, maxima: Tensor | None) -> Tensor:
-        """Return pulses (or, for an ideal update, conductance) per unit of x d, (chips,)."""
-        if maxima is None:
+    def gain(self, lr: Rate, found: Tensor | None) -> Tensor:
+        """Return pulses (or, for an ideal update, conductance) per unit of x d, (chips,), for samples `seen`."""
+        if found is None:
             scaled = self.settings.scale_fast_lr
             return self.gains(times(self.settings.fast_lr, lr) if scaled else self.settings.fast_lr)
+        maxima = self._after(found)
         size = maxima[0] * maxima[1]
         gain = torch.where(size > 0, self.top / size, torch.zeros_like(size))
         return gain * _per_chip(lr, len(gain)) if self.settings.scale_fast_lr else gain
 
-    def keep_(self, maxima: Tensor | None) -> None:
-        """Keep the running means of an update that is applied."""
-        if maxima is not None:
-            self.maxima.copy_(maxima)
+    def keep_(self, found: Tensor | None) -> None:
+        """Let the running means follow an update that is applied."""
+        if found is not None:
+            self.maxima.copy_(self._after(found))
 
 
 class TransferRate:
