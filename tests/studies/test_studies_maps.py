@@ -117,7 +117,9 @@ def test_tolerances_become_rows_and_a_table() -> None:
     ]
     assert "not passed up to 1" in told[1]["provenance"]
     assert set(told[0]) == set(rows(ONE, outcomes)[0])
-    assert "| star | noise | 0.7 (0.7 to 0.7) | 1.10 ± 0.00 points at 1 |" in tolerance_table(ONE, found)
+    assert "| 0.7 (0.7 to 0.7) | 0.7 (0.7 to 0.7) | 1.10 ± 0.00 points at 1 |" in tolerance_table(ONE, found)
+    worse = [outcome(START, [98.0, 98.0]), outcome(STAR, [97.0, 97.0, 96.9, 96.9, 95.9, 95.9, 96.7, 96.7])]
+    assert [(t.text, t.own.text) for t in tolerances(ONE, worse)[:1]] == [("above it at 0 already", "0.7 (0.7 to 0.7)")]
     assert list(curves(ONE, outcomes[1:])) == []  # nothing to count from without the baseline
 
 

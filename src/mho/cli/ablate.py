@@ -53,8 +53,12 @@ def ablate(
         str | None,
         typer.Argument(metavar="PRESET | CONFIG.toml", help="What to ablate; see mho presets.", show_default=False),
     ] = None,
-    network: Annotated[str | None, _setting("NAME", "fcn, lenet, or your own: path/to/file.py:function.")] = None,
-    data: Annotated[str | None, _setting("NAME|DIR", "mnist, fashion-mnist, digits, cifar10, or a folder.")] = None,
+    network: Annotated[
+        str | None, _setting("NAME", "fcn, fcn-250-125, lenet, or your own: path/to/file.py:function.")
+    ] = None,
+    data: Annotated[
+        str | None, _setting("NAME|DIR", "mnist, mnist-22x24, fashion-mnist, digits, cifar10, or a folder.")
+    ] = None,
     epochs: Annotated[int | None, _setting("N", "How often the images are seen.")] = None,
     train_images: Annotated[int | None, _setting("N", "Train on the first so many images only.")] = None,
     seed: Annotated[int | None, _setting("N", "One seed repeats everything.")] = None,

@@ -19,8 +19,8 @@ def presets() -> None:
 def rules() -> None:
     """List the learning rules: by which rule samples move weights, each with its source.
 
-    Train with one: [cyan]mho train --rule ttv2[/cyan]; its settings are [cyan]--set rule.NAME=VALUE[/cyan], and stand in
-    the run's config.toml.
+    Train with one: [cyan]mho train --rule ttv2[/cyan]; its settings are [cyan]--set rule.NAME=VALUE[/cyan], and
+    stand in the run's config.toml.
     """
     from mho.config.describe import first_line, reference
     from mho.update.rules import rules as found

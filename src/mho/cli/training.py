@@ -45,13 +45,17 @@ def _run(shown: str, text: str) -> Any:
 
 def train(
     start: Annotated[str | None, _start("PRESET | CONFIG.toml", "What to start from; see mho presets.")] = None,
-    network: Annotated[str | None, _setting("NAME", "fcn, fcn-250-125, lenet, or your own: path/to/file.py:function.")] = None,
+    network: Annotated[
+        str | None, _setting("NAME", "fcn, fcn-250-125, lenet, or your own: path/to/file.py:function.")
+    ] = None,
     rule: Annotated[
         str | None, _setting("NAME", "By which rule samples move weights; see mho rules, or path/to/file.py:Class.")
     ] = None,
     data: Annotated[
         str | None,
-        _setting("NAME|DIR", "mnist, fashion-mnist, digits, cifar10, or a folder of {train,test}/CLASS/*.png."),
+        _setting(
+            "NAME|DIR", "mnist, mnist-22x24, fashion-mnist, digits, cifar10, or a folder of {train,test}/CLASS/*.png."
+        ),
     ] = None,
     epochs: Annotated[int | None, _setting("N", "How often the training set is seen.")] = None,
     batch_size: Annotated[int | None, _setting("N", "Samples of a step; they act one after another.")] = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
 
@@ -29,7 +29,8 @@ class Tolerance:
     """Where a curve passes a threshold.
 
     value: interpolated; the first value where the penalty is above the threshold there already, the last where it never
-    is (`passed` False). low, high: where the curve one standard deviation worse, and better, passes it.
+    is (`passed` False). low, high: where the curve one standard deviation worse, and better, passes it. own: the same
+    of what is lost beside the first value of the curve, where that value itself has a penalty.
     """
 
     curve: Curve
@@ -37,6 +38,7 @@ class Tolerance:
     low: float
     high: float
     passed: bool
+    own: Tolerance | None = None
 
     @property
     def text(self) -> str:
@@ -54,7 +56,12 @@ def tolerances(study: Study, outcomes: Sequence[Outcome]) -> list[Tolerance]:
     """Return the tolerance of every series of the cases that go through their series one after another."""
     if study.threshold is None:
         return []
-    return [tolerance(curve, study.threshold) for curve in curves(study, outcomes)]
+    found = []
+    for curve in curves(study, outcomes):
+        start = curve.mean[0]
+        beside = replace(curve, mean=tuple(m - start for m in curve.mean))
+        found.append(replace(tolerance(curve, study.threshold), own=tolerance(beside, study.threshold)))
+    return found
 
 
 def curves(study: Study, outcomes: Sequence[Outcome]) -> Iterator[Curve]:
@@ -126,9 +133,11 @@ def tolerance_table(study: Study, found: Sequence[Tolerance]) -> str:
     if not found:
         return ""
     passes = f"tolerated: the penalty passes {study.threshold:g} points at"
-    lines = [f"| case | setting | {passes} | penalty at the last value |", "|---|---|---|---|"]
+    beside = f"the loss beside the first value passes {study.threshold:g} points at"
+    lines = [f"| case | setting | {passes} | {beside} | penalty at the last value |", "|---|---|---|---|---|"]
     for t in found:
         c = t.curve
         end = f"{c.mean[-1]:.2f} ± {c.std[-1]:.2f} points at {c.values[-1]:g}".replace("-", "−")
-        lines.append(f"| {c.case} | {c.axis} | {t.text} | {end} |")
+        own = t.own.text if t.own is not None else t.text
+        lines.append(f"| {c.case} | {c.axis} | {t.text} | {own} | {end} |")
     return "\n".join(lines) + "\n"
