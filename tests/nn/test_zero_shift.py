@@ -188,7 +188,7 @@ def test_cells_with_a_reference_of_their_own_are_refused_by_name(layout):
     m = mho.convert_to_analog(network(), mho.preset("gokmen-2017").with_(layout))
     with pytest.raises(ConfigError, match=r"layer '0'.*array '0\[0,0\]' has cell\.(pair|reference)"):
         mho.zero_shift(m)
-    with pytest.raises(ConfigError, match=r"zero_shift: was asked for, but the layout has cell\."):
+    with pytest.raises(ConfigError, match=r"zero_shift: was asked for, but the layout has analog\.cell\."):
         mho.RunConfig(analog=layers(m)[0].config, zero_shift=mho.ZeroShift())
 
 

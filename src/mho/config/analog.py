@@ -16,7 +16,7 @@ from mho.devices import ConstantStep, Device
 from mho.errors import ConfigError
 from mho.mapping.settings import Mapping as Layout
 from mho.periphery.settings import Periphery
-from mho.tiles.cell import Cell
+from mho.tiles.cell import ArraySettings, Cell
 from mho.update.pulsed import Pulsed
 from mho.update.rule import Rule
 from mho.update.settings import Update
@@ -108,6 +108,15 @@ class AnalogConfig:
         for name in ("device", "cell", "rule"):
             yield from _devices(getattr(self, name), name)
 
+    def arrays(self) -> Iterator[tuple[str, Cell]]:
+        """Yield the path and cell of every array of a layer, the main one first, then those of exceptions by layer."""
+        yield "cell", self.cell
+        for path, settings in _arrays(self.rule, "rule"):
+            yield f"{path}.cell", settings.cell
+        for pattern, changes in self.layers:
+            layer = apply(replace(self, layers=()), changes)
+            yield from ((join(join("layers", quoted(pattern)), path), cell) for path, cell in layer.arrays())
+
     def check_chips(self, chips: int) -> None:
         """Raise ConfigError naming every list over chips that has neither 1 entry nor one per chip."""
         wrong = {path: length for path, length in self._lists() if length not in (1, chips)}
@@ -140,6 +149,15 @@ def lists_over_chips(value: Any, path: str) -> Iterator[tuple[str, int]]:
                 yield join(path, name), len(held)
         elif isinstance(held, tuple) and is_per_chip(hint):
             yield join(path, name), len(held)
+
+
+def _arrays(value: Any, path: str) -> Iterator[tuple[str, ArraySettings]]:
+    """Yield the path of every further array in the settings of a rule."""
+    if isinstance(value, ArraySettings):
+        yield path, value
+    elif is_dataclass(value):
+        for name in hints(type(value)):
+            yield from _arrays(getattr(value, name), join(path, name))
 
 
 def _devices(value: Any, path: str) -> Iterator[tuple[str, Device]]:

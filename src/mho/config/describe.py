@@ -22,7 +22,8 @@ def first_line(kind: type) -> str:
 def reference(kind: type) -> str:
     """Return what a docstring gives as its reference or source, or "mho" for one without."""
     _, found, rest = docstring(kind).replace("Source: ", "Reference: ").partition("Reference: ")
-    return " ".join(rest.partition("\n\n")[0].replace("`", "").split()).rstrip(".") if found else "mho"
+    told = " ".join(rest.partition("\n\n")[0].replace("`", "").split())
+    return told.partition("; defaults")[0].partition(". F = ")[0].rstrip(".") if found else "mho"
 
 
 def published_as(device: Device) -> str:

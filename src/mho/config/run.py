@@ -121,8 +121,9 @@ class RunConfig:
         if self.zero_shift is not None and not wrong_chips:
             for name, length in self.zero_shift.wrong_lengths(self.n_chips):
                 yield f"zero_shift.{name}", bad_length(length, self.n_chips)
-        if self.zero_shift is not None and self.zero_shift.shifts and (why := unshiftable(self.analog.cell)):
-            yield "zero_shift", f"was asked for, but the layout {why}"
+        if self.zero_shift is not None and self.zero_shift.shifts:
+            reasons = [unshiftable(cell, f"analog.{path}") for path, cell in self.analog.arrays()]
+            yield from (("zero_shift", f"was asked for, but the layout {why}") for why in reasons if why)
         if not 0 <= self.seed < 2**64:
             yield "seed", f"must be from 0 to 2^64 - 1, found {self.seed}"
         if len(set(self.vary)) < len(self.vary):

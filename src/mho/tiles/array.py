@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mho.devices.base import Device
 from mho.devices.spread import numbers
 from mho.errors import ShapeError
+from mho.kernels.cells import PURPOSES
 from mho.tiles.cell import ArraySettings, Cell
 from mho.tiles.draw import TileDraw
 from mho.tiles.place import Place
@@ -40,6 +41,7 @@ class Array(nn.Module):
             made = [self._tile(settings.device, (gain, -gain) * n, "", paired=True)]
         else:
             made = [self._tile(settings.device, plus, ""), self._tile(cell.minus, minus, "/minus")]
+            made[1].update_keys[:, PURPOSES.index("device")] = made[0].update_keys[:, PURPOSES.index("device")]
         self.tile_list = tuple(made)
         self.tiles = nn.ModuleList(made)
         for tile in made:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mho.devices.base import Device
+import numpy as np
+
+from mho.devices.base import Device, MeanDraw, over_chips, taken
 from mho.devices.constant_step import ConstantStep
 from mho.devices.spread import PerChip, Spread, numbers, per_chip, spread
 from mho.errors import ConfigError, SettingsError
@@ -139,3 +141,33 @@ class ArraySettings:
         wrong = [(f"cell.{name}", text) for name, text in self.cell.problems(self.device)]
         if wrong:
             raise SettingsError(wrong)
+
+
+def mean_reach(settings: ArraySettings, chips: int) -> np.ndarray:
+    """Return per chip the largest weight of either sign that the mean cell shows, float64; 1 without bounds.
+
+    Raises ConfigError where lists over chips have another length.
+    """
+    device, cell = settings.device, settings.cell
+    whole, sides = cell.gain * cell.devices, [device, *([cell.minus] if cell.minus is not None else [])]
+    ends = [_bounds(one, chips) for one in sides]
+    if any(end is None for end in ends):
+        return np.ones(chips)
+    low, high = np.mean([end for end in ends if end is not None], axis=0)
+    if cell.pair == "one-sided":
+        return np.asarray(whole * high)
+    if cell.reference != "none":
+        zero = over_chips(cell.reference_value.mean, chips, "reference_value").reshape(-1)
+        low, high = low - zero, high - zero
+    return np.asarray(np.minimum(-low, high) * whole * (2.0 if cell.pair == "differential" else 1.0))
+
+
+def _bounds(device: Device, chips: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return lowest and highest state of the mean device on every chip; None for a law without `bottom` and `top`."""
+    given = device.cells(MeanDraw(chips))
+    if "top" not in given or not (device.unipolar or "bottom" in given):
+        return None
+    low = 0.0 if device.unipolar else given["bottom"]
+    ends = (np.broadcast_to(taken(end, chips, "bounds").reshape(-1), chips) for end in (low, given["top"]))
+    bottom, top = (end.astype(np.float64) for end in ends)
+    return bottom, top

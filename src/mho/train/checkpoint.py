@@ -24,7 +24,7 @@ from mho.errors import CheckpointError
 from mho.folders import replacing, write_text
 
 MODEL, STATE = "model.safetensors", "state.json"
-FORMAT = 1
+FORMAT = 2
 KEY = "mho"
 DRAWN = re.compile(r"(.*\.)?(cell_\w+|keep|reset|frozen|fixed)")
 """Names of tensors drawn once from the seed: in a checkpoint they must be the same."""

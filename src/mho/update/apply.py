@@ -29,11 +29,15 @@ class Move:
 
 @dataclass
 class Prepared:
-    """A step of one tile, checked and ready to be applied: nothing has been moved yet."""
+    """A step of one tile, checked and ready to be applied: nothing has been moved yet.
+
+    chosen: which device of a weight every vector pulses, (chips, vectors) int32; None: as the cell says.
+    """
 
     tile: Tile
     scheme: Scheme
     moves: list[Move]
+    chosen: Tensor | None = None
 
 
 def prepare_update(
@@ -74,12 +78,19 @@ def apply_update_(step: Prepared) -> None:
         if move.trains == "ideal":
             _ideal_update_(tile, move.samples)
             continue
-        cells, chosen = tile.cells(move.chips), choose_devices(tile, move.samples, step.scheme)
+        cells = tile.cells(move.chips)
+        chosen = choose_devices(tile, move.samples, step.scheme) if step.chosen is None else step.chosen[move.chips]
         if move.trains == "mean":
             mean_backend(tile.backend).mean_update_(cells, move.samples, tile.noisy_chips[move.chips], chosen)
         else:
             scheme = replace(step.scheme, deterministic=True) if move.trains == "deterministic" else step.scheme
             backend(tile.backend).pulse_update_(cells, move.samples, scheme, move.rates, chosen)
+
+
+def apply_array_(steps: list[Prepared]) -> None:
+    """Apply the prepared steps of the tiles of an array in place."""
+    for step in steps:
+        apply_update_(step)
 
 
 def choose_devices(tile: Tile, samples: Samples, scheme: Scheme) -> Tensor | None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from mho.devices.base import Device
 from mho.devices.capacitor import Capacitor
-from mho.devices.spread import PerChip, numbers, per_chip
-from mho.errors import SettingsError, nearest
-from mho.tiles.cell import ArraySettings, Cell
+from mho.devices.spread import PerChip, Spread, numbers, per_chip
+from mho.errors import ConfigError, SettingsError, nearest
+from mho.tiles.cell import ArraySettings, Cell, mean_reach
 from mho.update.program_settings import Program
 from mho.update.rule import Making, Rule
+from mho.update.settings import Update
 
 if TYPE_CHECKING:
     from mho.update.learner import Learner
@@ -93,8 +97,41 @@ class MspLsp(Rule):
                 'array shares; give polarity_inversion = false, or select = "all", "half-rows" or "half-columns"',
             )
 
+    def problems(self, device: Device, cell: Cell, update: Update) -> Iterator[tuple[str, str]]:
+        """Yield a gain F with which weights are unreachable: between two steps of the MSP, or beyond its range."""
+        if list(cell.problems(device)):
+            return  # told by the cell
+        gain = np.asarray(numbers(self.gain), np.float64)
+        chips = max(len(gain), _listed(device), _listed(self.lsp.device))
+        try:
+            step = device.granularity(chips) * cell.gain
+            span, held = (mean_reach(one, chips) for one in (self.lsp, ArraySettings(device, cell)))
+        except ConfigError:  # lists of different lengths, which are told elsewhere
+            return
+        if (gain * step > 2 * span).any():
+            yield (
+                "gain",
+                f"F = {self.gain} makes weights unreachable: a step of the MSP is {np.max(gain * step):.3g} of a "
+                f"weight, and the LSP spans {2 * np.min(span):.3g}; give F of at most {np.min(2 * span / step):.3g}, "
+                "an MSP with smaller steps or an LSP with a wider range",
+            )
+        if (gain * held < 0.5 * span).any():
+            yield (
+                "gain",
+                f"F = {self.gain} makes weights unreachable: the MSP holds up to {np.min(gain * held):.3g}, and the "
+                f"LSP, whose weights it must take at a transfer, {np.max(span):.3g}; give F of at least "
+                f"{np.max(span / held):.3g}, or an LSP with a narrower range",
+            )
+
     def learner(self, making: Making) -> Learner:
         """Return the learner of one block."""
         from mho.update.msp_lsp_learner import MspLspLearner  # configurations are read without torch
 
         return MspLspLearner(self, making)
+
+
+def _listed(device: Device) -> int:
+    """Return the length of the longest list over chips among the settings of a device that say where it ends."""
+    held = [getattr(device, f.name) for f in fields(device)]
+    means = [v.mean for v in held if isinstance(v, Spread)]
+    return max((len(numbers(mean)) for mean in means), default=1)

@@ -13,7 +13,7 @@ from mho.devices.spread import numbers
 from mho.errors import SettingsError
 from mho.kernels.product import normals
 from mho.tiles.array import Array
-from mho.update.apply import Prepared, apply_update_
+from mho.update.apply import Prepared, apply_array_
 from mho.update.learner import Learner
 from mho.update.moving import Rate, gains, prepare_array
 from mho.update.msp_lsp import MspLsp
@@ -37,33 +37,20 @@ class MspLspLearner(Learner):
     shown: Tensor
 
     def __init__(self, rule: MspLsp, making: Making) -> None:
+        if wrong := list(rule.problems(making.device, making.cell, making.update)):
+            raise SettingsError((f"rule.{name}", text) for name, text in wrong)
         super().__init__(msp=making.array(suffix="msp"), lsp=making.array(rule.lsp, "lsp"))
         self.rule, self.update = rule, making.update
         self.gains = gains(self.lsp, making.update)
         self.movers, self.lsp_movers = Movers(self.msp), Movers(self.lsp)
         chips, rows, columns = self.msp.visible.shape
         self.register_buffer("gain", column(over_chips(rule.gain, chips, "rule.gain")), persistent=False)
-        self._check_reach()
         lines = {"half-rows": (1, rows, 1), "half-columns": (1, 1, columns)}.get(rule.select, (1, 1, 1))
         self.register_buffer("sign", torch.ones(lines))
         self.register_buffer("clock", torch.zeros(2, dtype=torch.int64))
         self.register_buffer("found", torch.zeros(4, chips, dtype=torch.float64))
         self.register_buffer("shown", torch.zeros_like(self.msp.visible))
         self._combine()
-
-    def _check_reach(self) -> None:
-        """Refuse a gain at which weights between two steps of the MSP are out of the reach of the LSP."""
-        gap = self.gain.flatten().double() * torch.from_numpy(self.movers.up)
-        span = 2.0 * self.lsp.reach.double()
-        if bool((gap > span).any()):
-            worst = int((gap / span).argmax())
-            most = float(span[worst]) / float(self.movers.up[worst])
-            raise SettingsError([(
-                "rule.gain",
-                f"F = {float(self.gain.flatten()[worst]):g} makes weights unreachable: a step of the MSP is "
-                f"{float(gap[worst]):g} of a weight, and the LSP spans {float(span[worst]):g}; give F of at most "
-                f"{most:.3g}, an MSP with smaller steps or an LSP with a wider range",
-            )])  # fmt: skip
 
     @property
     def msp(self) -> Array:
@@ -82,8 +69,8 @@ class MspLspLearner(Learner):
 
     @property
     def reach(self) -> Tensor:
-        """Per chip the largest weight of either sign that the mean cells can show."""
-        return self.gain.flatten() * self.msp.reach + self.lsp.reach
+        """Per chip the largest weight of either sign that the mean cell of the MSP can hold through a transfer."""
+        return self.gain.flatten() * self.msp.reach
 
     def prepare(self, x: Tensor, d: Tensor, lr: Rate, *, bias: bool, first: int, positions: int) -> Any:
         """Return the update of the LSP and the samples in it; raise NotFiniteError for NaN or infinity."""
@@ -99,8 +86,7 @@ class MspLspLearner(Learner):
     def apply_(self, prepared: tuple[int, list[Prepared]]) -> None:
         """Pulse the LSP."""
         samples, steps = prepared
-        for step in steps:
-            apply_update_(step)
+        apply_array_(steps)
         self.lsp.show_()
         if self.rule.unit == "sample":
             self.clock[0] += samples
@@ -180,7 +166,13 @@ class MspLspLearner(Learner):
         """Put what tuning left, as read, into the LSP: by whole pulses, or exactly where updates are."""
         wanted = self.sign * (residual if which is None else residual * which)
         if self.update.ideal:
+            before = [(tile, tile.state.clone()) for tile in self.lsp.tile_list]
             self.lsp.write_(self.lsp.visible + wanted)
+            for tile, state in before if which is not None else ():
+                assert which is not None
+                tile.state.copy_(torch.where(which.unsqueeze(1), tile.state, state))
+                tile.show_()
+            self.lsp.show_()
             return
         limit = float(self.rule.program.pulses)
         up, down = column(self.lsp_movers.up), column(self.lsp_movers.down)
@@ -188,11 +180,14 @@ class MspLspLearner(Learner):
         self.lsp_movers.send_(number.to(torch.int32), turn=int(self.clock[1]))
 
     def write_(self, weights: Tensor) -> Tensor:
-        """Write weights ideally: w/F into the MSP and what that leaves into the LSP; return the clipped share."""
-        self.msp.write_(weights / self.gain)
+        """Write weights ideally: w/F into the MSP and what that leaves into the LSP; return the clipped share.
+
+        What only the LSP could hold counts as clipped, too: the next transfer would lose it.
+        """
+        lost = self.msp.write_(weights / self.gain)
         clipped = self.lsp.write_(self.sign * (weights - self.gain * self.msp.visible))
         self._combine()
-        return clipped
+        return torch.maximum(lost, clipped)
 
     def show_(self) -> None:
         """Recompute what a product sees after arrays were moved by hand."""

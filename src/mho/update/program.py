@@ -105,7 +105,7 @@ class _Loop:
                 number = self._make_room_(error, number)
             if self.sent is not None:
                 number = self._within_total(number)
-            self.movers.send_(number, turn=i)
+            self.movers.send_(number, turn=sending // limit + i)
             self._read(left, reading + 1 + i)
         else:
             self._number(left)

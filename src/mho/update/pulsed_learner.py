@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from mho.tiles.array import Array
-from mho.update.apply import Prepared, apply_update_
+from mho.update.apply import Prepared, apply_array_
 from mho.update.learner import Learner
 from mho.update.moving import Rate, gains, prepare_array
 from mho.update.rule import Making
@@ -30,6 +30,5 @@ class PulsedLearner(Learner):
 
     def apply_(self, prepared: list[Prepared]) -> None:
         """Apply the update."""
-        for step in prepared:
-            apply_update_(step)
+        apply_array_(prepared)
         self.weight.show_()

@@ -98,22 +98,22 @@ class ZeroShift:
         return tuple(ChipShift(*(c[k] if len(c) > 1 else c[0] for c in columns)) for k in range(chips))
 
 
-def unshiftable(cell: Cell) -> str:
-    """Return why devices of a cell cannot be zero-shifted and what would work, or nothing where they can."""
+def unshiftable(cell: Cell, path: str = "cell") -> str:
+    """Return why devices of a cell (set at a path) cannot be zero-shifted and what would work, or nothing."""
     if cell.pair == "one-sided":
         return (
-            'has cell.pair = "one-sided": pulses can only raise its devices, so up and down steps never balance; leave '
-            "zero_shift out (the pair's difference is 0 at the start), or take a device that pulses also lower"
+            f'has {path}.pair = "one-sided": pulses can only raise its devices, so up and down steps never balance; '
+            "leave zero_shift out (the pair's difference is 0 at the start), or take a device that pulses also lower"
         )
     if cell.pair == "differential":
         return (
-            'has cell.pair = "differential", which is read against its other side already; leave zero_shift out, or '
-            'give cell.pair = "none"'
+            f'has {path}.pair = "differential", which is read against its other side already; leave zero_shift out, or '
+            f'give {path}.pair = "none"'
         )
     if cell.reference != "none":
         return (
-            f'has cell.reference = "{cell.reference}", and a device has one reference; leave zero_shift out, or give '
-            'cell.reference = "none"'
+            f'has {path}.reference = "{cell.reference}", and a device has one reference; leave zero_shift out, or give '
+            f'{path}.reference = "none"'
         )
     return ""
 

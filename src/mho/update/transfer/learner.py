@@ -13,7 +13,7 @@ from mho.devices.base import over_chips
 from mho.devices.spread import PerChip, numbers
 from mho.tiles.array import Array
 from mho.tiles.cell import ArraySettings
-from mho.update.apply import Prepared, apply_update_
+from mho.update.apply import Prepared, apply_array_
 from mho.update.learner import Learner
 from mho.update.moving import Gains, Rate, gains, prepare_array
 from mho.update.rule import Making
@@ -74,7 +74,7 @@ class Parts:
 
 
 class Token(NamedTuple):
-    """A prepared update: of the fast array, the optimizer's rate, maxima of its samples, vectors in all and of a sample."""
+    """A prepared update of the fast array; the optimizer's rate, maxima and number of vectors, those of a sample."""
 
     prepared: list[Prepared]
     lr: Rate
@@ -158,8 +158,7 @@ class TransferLearner(Learner):
     def _move(self, token: Token, vectors: tuple[int, int], part: tuple[np.ndarray, np.ndarray] | None) -> None:
         """Move the fast array by some vectors; part: from which to which vector each line takes part."""
         if part is None and self.chopper is None:
-            for step in token.prepared:
-                apply_update_(step)
+            apply_array_(token.prepared)
         else:
             factors = None if self.chopper is None else self.chopper.signs.unsqueeze(1)
             if part is not None:
@@ -167,8 +166,7 @@ class TransferLearner(Learner):
                 mask = torch.from_numpy(((at >= part[0]) & (at < part[1])).astype(np.float32)).unsqueeze(0)
                 factors = mask if factors is None else mask * factors
             assert factors is not None
-            for step in token.prepared:
-                apply_update_(portion(step, vectors, factors, self.by))
+            apply_array_([portion(step, vectors, factors, self.by) for step in token.prepared])
         self.fast.show_()
 
     def transfer_(self, lines: Lines) -> None:
@@ -182,12 +180,12 @@ class TransferLearner(Learner):
             read = self.estimate.relative(lines, read, switched)
         if sign is not None:
             read = read * sign.unsqueeze(2)
-        worth = self.transfer_rate(self.lr)
+        worth, sweep = self.transfer_rate(self.lr), int(self.reads) // self.timetable.count
         if isinstance(self.write, Trains):
-            self.write(lines, read, worth, first)
+            self.write(lines, read, worth, first, sweep)
         else:
             assert self.filter is not None
-            self.write(lines, self.filter(lines, read, worth))
+            self.write(lines, self.filter(lines, read, worth), sweep)
         self.weight.show_()
         self.reads += len(lines.numbers)
 
@@ -201,9 +199,11 @@ class TransferLearner(Learner):
         self._show()
 
     def write_(self, weights: Tensor) -> Tensor:
-        """Set the slow array ideally, the fast one to 0; return the clipped share per chip."""
+        """Set the slow array ideally, the fast one and the filter to 0; return the clipped share per chip."""
         clipped = self.weight.write_(weights)
         self.fast.write_(torch.zeros_like(weights))
+        if self.filter is not None:
+            self.filter.held.zero_()
         self._show()
         return clipped
 
