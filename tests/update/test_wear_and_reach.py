@@ -52,7 +52,7 @@ def test_transfers_pulse_every_device_of_a_weight_in_turn(rule, columns, unit):
 @pytest.mark.parametrize(
     ("gain", "message"),
     [
-        (1e5, r"rule\.gain: F = 100000\.0 makes weights unreachable: a step of the MSP.*give F of at most"),
+        (1e5, r"rule\.gain: F = 100000 makes weights unreachable: a step of the MSP.*give F of at most"),
         (0.01, r"rule\.gain: F = 0\.01 makes weights unreachable: the MSP holds up to 0\.0.*give F of at least 1\.67"),
         ([3.0, 0.01], r"rule\.gain: F = .*makes weights unreachable"),
     ],

@@ -108,17 +108,18 @@ class MspLsp(Rule):
             span, held = (mean_reach(one, chips) for one in (self.lsp, ArraySettings(device, cell)))
         except ConfigError:  # lists of different lengths, which are told elsewhere
             return
+        told = ", ".join(f"{g:g}" for g in gain)
         if (gain * step > 2 * span).any():
             yield (
                 "gain",
-                f"F = {self.gain} makes weights unreachable: a step of the MSP is {np.max(gain * step):.3g} of a "
+                f"F = {told} makes weights unreachable: a step of the MSP is {np.max(gain * step):.3g} of a "
                 f"weight, and the LSP spans {2 * np.min(span):.3g}; give F of at most {np.min(2 * span / step):.3g}, "
                 "an MSP with smaller steps or an LSP with a wider range",
             )
         if (gain * held < 0.5 * span).any():
             yield (
                 "gain",
-                f"F = {self.gain} makes weights unreachable: the MSP holds up to {np.min(gain * held):.3g}, and the "
+                f"F = {told} makes weights unreachable: the MSP holds up to {np.min(gain * held):.3g}, and the "
                 f"LSP, whose weights it must take at a transfer, {np.max(span):.3g}; give F of at least "
                 f"{np.max(span / held):.3g}, or an LSP with a narrower range",
             )

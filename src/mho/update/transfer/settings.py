@@ -53,8 +53,8 @@ class Speeds:
     transfer_lr: the slow array moves by transfer_lr times what was read; with `scale_transfer_lr` times the optimizer's
         rate.
     auto_scale: the fast rate follows the errors: it is fast_lr BL dA / (m_x m_d), dA the step size of the fast array,
-        BL the train length, m_x and m_d running means (momentum `auto_momentum` per backward pass, in convolutions per block of patches) of max abs(x) and
-        max abs(d), so that the largest product of a sample makes fast_lr BL pulses.
+        BL the train length, m_x and m_d running means (momentum `auto_momentum` per backward pass, in convolutions per
+        block of patches) of max abs(x) and max abs(d), so that the largest product of a sample makes fast_lr BL pulses.
     Every number but `auto_momentum` may be a list of one per chip. Raises ConfigError for other values.
     Source: IBM aihwkit, `ChoppedTransferCompound`.
     """
