@@ -23,7 +23,7 @@ Panel = Callable[["Axes"], None]
 SHOWN = 2
 """How many cases, at most, show their weights."""
 FAR = 12
-"""Thresholds below the baseline at which the axis of a curve ends, at the latest."""
+"""Thresholds below the baseline at which the axis of a curve ends, unless the two best of its values are lower."""
 COLUMNS = 4
 """How many panels, at most, stand side by side."""
 
@@ -105,7 +105,9 @@ def _draw_curves(axes: Axes, study: Study, outcomes: Sequence[Outcome], name: st
     axes.legend(fontsize=7.5, frameon=False, loc="best")
     _baseline(axes, study, outcomes[0], named)
     if study.threshold is not None:  # a case that fails would flatten the curves at the border
-        axes.set_ylim(bottom=max(axes.get_ylim()[0], outcomes[0].mean - FAR * study.threshold))
+        seen = [sorted(o.mean for _, o in curve)[-2:][0] - study.threshold for _, curve in lines if curve]
+        end = min([outcomes[0].mean - FAR * study.threshold, *seen])
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], end))
 
 
 def _ticks(axes: Axes, ticks: Sequence[float]) -> None:
