@@ -66,7 +66,7 @@ def test_a_network_trains_on_it(run: tuple[Path, str]) -> None:
     assert done.stdout.splitlines()[-1].startswith("test accuracy")
     config = (run[0] / "run" / "config.toml").read_text(encoding="utf-8")
     assert 'correlations = [["dw_min", "w_max", ' in config
-    assert "window = { low = 5e-06, high = 5.5e-05 }" in config
+    assert "window = { low = 5e-06, high = 5.5e-05, from_zero = false }" in config
 
 
 @pytest.mark.parametrize(

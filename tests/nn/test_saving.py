@@ -18,7 +18,8 @@ from mho.optim import AnalogSGD
 CONFIG = AnalogConfig(
     device=SoftBounds(write_noise=1.0, leak=Leak(1e4)),
     forward=Periphery(noise_management="running-max"),
-    cell=Cell(devices=2, pulsed="turn"), mapping=Mapping(max_columns=8, scaling="tile", learn_scale=True),
+    cell=Cell(devices=2, pulsed="turn"),
+    mapping=Mapping(max_columns=8, scaling="tile", learn_scale=True),
     layers={"4": {"mapping.bias": "digital"}},
 )
 
@@ -139,8 +140,14 @@ def test_loading_wants_every_key_of_the_right_shape():
     model = make()
     held = model.state_dict()
     for change, message in (
-        (lambda d: d.pop("0.grids.0.blocks.0.arrays.weight.tiles.0.state"), r"Missing key\(s\).*0.grids.0.blocks.0.arrays.weight.tiles.0.state"),
-        (lambda d: d.pop("0.grids.0.blocks.1.arrays.weight.tiles.0.clock"), r"Missing key\(s\).*0.grids.0.blocks.1.arrays.weight.tiles.0.clock"),
+        (
+            lambda d: d.pop("0.grids.0.blocks.0.arrays.weight.tiles.0.state"),
+            r"Missing key\(s\).*0.grids.0.blocks.0.arrays.weight.tiles.0.state",
+        ),
+        (
+            lambda d: d.pop("0.grids.0.blocks.1.arrays.weight.tiles.0.clock"),
+            r"Missing key\(s\).*0.grids.0.blocks.1.arrays.weight.tiles.0.clock",
+        ),
         (lambda d: d.pop("3.calls"), r"Missing key\(s\).*3.calls"),
         (lambda d: d.update({"0.grids.0.stray": torch.zeros(1)}), r"Unexpected key\(s\).*0.grids.0.stray"),
         (lambda d: d.update({"4.bias": torch.zeros(3)}), r"size mismatch for 4.bias"),

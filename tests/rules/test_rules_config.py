@@ -39,7 +39,7 @@ def unusual(settings: Any, path: str = "") -> dict[str, Any]:
         elif isinstance(value, bool):
             found[here] = not value
         elif isinstance(value, float):
-            found[here] = (0.5 * value, 0.25 * value) if value else (0.01, 0.02)
+            found[here] = (0.5 * value, 0.75 * value) if value else (0.01, 0.02)
         elif is_dataclass(value) and not isinstance(value, Device) and field.name not in ("read", "write"):
             found |= unusual(value, f"{here}.")
     return found

@@ -128,7 +128,11 @@ def test_temporary_files_of_a_killed_process_are_removed(folder: Path) -> None:
     ("old", "new", "says"),
     [
         ('data = "digits"', 'data = "digits"\nnetwork = "lenet"', "network"),
-        ("max_rows = 4096", "max_rows = 100", "layers fc1, fc2: fc1.grids.0.blocks.0.arrays.weight.tiles.0.state has shape"),
+        (
+            "max_rows = 4096",
+            "max_rows = 100",
+            "layers fc1, fc2: fc1.grids.0.blocks.0.arrays.weight.tiles.0.state has shape",
+        ),
         (
             "chips = 1",
             "chips = 2",

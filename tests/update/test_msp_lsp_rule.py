@@ -143,10 +143,10 @@ def test_a_sample_of_a_convolution_is_an_image(groups):
 
 def test_weights_beyond_the_msp_are_held_by_both():
     one = learner(rule(gain=2.0), ideal(top=0.3))
-    assert one.reach.tolist() == pytest.approx([1.6])
+    assert one.reach.tolist() == pytest.approx([0.6])  # what a transfer keeps
     weights = torch.zeros_like(one.visible)
     weights[0, 0, :4] = torch.tensor([0.5, 1.5, 2.0, -1.5])
-    assert one.write_(weights).tolist() == pytest.approx([1 / weights.numel()])
+    assert one.write_(weights).tolist() == pytest.approx([3 / weights.numel()])
     assert one.visible[0, 0, :4].tolist() == pytest.approx([0.5, 1.5, 1.6, -1.5])
     assert one.lsp.visible[0, 0, :4].tolist() == pytest.approx([0.0, 0.9, 1.0, -0.9], abs=1e-6)
 

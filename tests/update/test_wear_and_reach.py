@@ -67,7 +67,9 @@ def test_gains_that_make_weights_unreachable_are_refused_when_they_are_set(gain,
 
 def test_weights_that_only_the_lsp_could_hold_are_told_as_clipped():
     lsp = ArraySettings(SoftBounds(w_max=Spread(1.0), w_min=Spread(-1.0)))
-    one = MspLsp(gain=1.0, lsp=lsp).learner(Making(SoftBounds(w_max=Spread(0.6), w_min=Spread(-0.6)), Place("a", (4, 4))))
+    one = MspLsp(gain=1.0, lsp=lsp).learner(
+        Making(SoftBounds(w_max=Spread(0.6), w_min=Spread(-0.6)), Place("a", (4, 4)))
+    )
     assert one.reach.item() == pytest.approx(0.6)
     assert one.write_(torch.full((1, 4, 4), 0.5)).item() == 0
     assert one.write_(torch.full((1, 4, 4), 0.9)).item() == 1
