@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass, replace
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 from mho.config.changes import Leaves, apply, canonical, changed
 from mho.config.fields import hints, is_per_chip, settings_type
@@ -21,6 +21,7 @@ from mho.update.pulsed import Pulsed
 from mho.update.rule import Rule
 from mho.update.settings import Update
 
+K = TypeVar("K")
 SECTIONS = ("device", "cell", "rule", "forward", "backward", "update", "mapping")
 
 
@@ -106,12 +107,12 @@ class AnalogConfig:
     def devices(self) -> Iterator[tuple[str, Device]]:
         """Yield the path and device of every array of a layer, the main one first; exceptions by layer are left out."""
         for name in ("device", "cell", "rule"):
-            yield from _devices(getattr(self, name), name)
+            yield from _found(getattr(self, name), name, Device)
 
     def arrays(self) -> Iterator[tuple[str, Cell]]:
         """Yield the path and cell of every array of a layer, the main one first, then those of exceptions by layer."""
         yield "cell", self.cell
-        for path, settings in _arrays(self.rule, "rule"):
+        for path, settings in _found(self.rule, "rule", ArraySettings):
             yield f"{path}.cell", settings.cell
         for pattern, changes in self.layers:
             layer = apply(replace(self, layers=()), changes)
@@ -151,22 +152,13 @@ def lists_over_chips(value: Any, path: str) -> Iterator[tuple[str, int]]:
             yield join(path, name), len(held)
 
 
-def _arrays(value: Any, path: str) -> Iterator[tuple[str, ArraySettings]]:
-    """Yield the path of every further array in the settings of a rule."""
-    if isinstance(value, ArraySettings):
+def _found(value: Any, path: str, kind: type[K]) -> Iterator[tuple[str, K]]:
+    """Yield the path of every object of a kind in settings."""
+    if isinstance(value, kind):
         yield path, value
     elif is_dataclass(value):
         for name in hints(type(value)):
-            yield from _arrays(getattr(value, name), join(path, name))
-
-
-def _devices(value: Any, path: str) -> Iterator[tuple[str, Device]]:
-    """Yield the path of every device in settings."""
-    if isinstance(value, Device):
-        yield path, value
-    elif is_dataclass(value):
-        for name in hints(type(value)):
-            yield from _devices(getattr(value, name), join(path, name))
+            yield from _found(getattr(value, name), join(path, name), kind)
 
 
 def bad_length(length: int, chips: int) -> str:

@@ -10,7 +10,7 @@ from mho.periphery.settings import Periphery
 from mho.tiles.cell import ArraySettings
 from mho.update.rule import Making, Rule
 from mho.update.transfer.checks import CLEARED, TRANSFER_READ, check_rule
-from mho.update.transfer.settings import Buffer, Chopper, LastPeriod, Schedule, Speeds
+from mho.update.transfer.settings import Buffer, Chopper, LastPeriod, Schedule, speeds_of
 
 if TYPE_CHECKING:
     from mho.update.learner import Learner
@@ -52,18 +52,13 @@ class Agad(Rule):
             own.append(("chopper.probability", "is 0, but without switching there is no last period; give 0.1"))
         check_rule(self, own)
 
-    @property
-    def speeds(self) -> Speeds:
-        """The rates of both arrays."""
-        return Speeds(self.fast_lr, self.scale_fast_lr, self.transfer_lr, self.scale_transfer_lr, self.auto_scale)
-
     def learner(self, making: Making) -> Learner:
         """Return the learner of one block of a weight matrix."""
         from mho.update.transfer import parts as p  # configurations are read without torch
 
         pair, by = p.Pair(making, self.fast, self.schedule), self.schedule.by
         parts = p.Parts(
-            self.speeds, p.Reader(pair.fast, self.read, by), p.Counts(pair.weight, by),
+            speeds_of(self), p.Reader(pair.fast, self.read, by), p.Counts(pair.weight, by),
             filter=p.BufferFilter(self.buffer, pair.place, pair.size),
             chopper=p.Signs(self.chopper, pair.place, pair.size[0]),
             estimate=p.PeriodMean(self.reference, self.chopper, pair.place, pair.size),

@@ -10,7 +10,7 @@ from mho.periphery.settings import Periphery
 from mho.tiles.cell import ArraySettings
 from mho.update.rule import Making, Rule
 from mho.update.transfer.checks import CLEARED, TRANSFER_READ, check_rule
-from mho.update.transfer.settings import Buffer, Chopper, Schedule, Speeds
+from mho.update.transfer.settings import Buffer, Chopper, Schedule, speeds_of
 
 if TYPE_CHECKING:
     from mho.update.learner import Learner
@@ -45,18 +45,13 @@ class ChoppedTTv2(Rule):
     def __post_init__(self) -> None:
         check_rule(self)
 
-    @property
-    def speeds(self) -> Speeds:
-        """The rates of both arrays."""
-        return Speeds(self.fast_lr, self.scale_fast_lr, self.transfer_lr, self.scale_transfer_lr, self.auto_scale)
-
     def learner(self, making: Making) -> Learner:
         """Return the learner of one block of a weight matrix."""
         from mho.update.transfer import parts as p  # configurations are read without torch
 
         pair, by = p.Pair(making, self.fast, self.schedule), self.schedule.by
         parts = p.Parts(
-            self.speeds, p.Reader(pair.fast, self.read, by), p.Counts(pair.weight, by),
+            speeds_of(self), p.Reader(pair.fast, self.read, by), p.Counts(pair.weight, by),
             filter=p.BufferFilter(self.buffer, pair.place, pair.size),
             chopper=p.Signs(self.chopper, pair.place, pair.size[0]),
         )  # fmt: skip

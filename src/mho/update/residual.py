@@ -11,7 +11,7 @@ from mho.tiles.cell import ArraySettings
 from mho.update.rule import Making, Rule
 from mho.update.settings import Update
 from mho.update.transfer.checks import TRANSFER_READ, check_rule
-from mho.update.transfer.settings import Average, Schedule, Speeds, convert, positive
+from mho.update.transfer.settings import Average, Schedule, convert, positive, speeds_of
 
 if TYPE_CHECKING:
     from mho.update.learner import Learner
@@ -52,11 +52,6 @@ class Residual(Rule):
         own += positive(self, "gamma", "the share of P that the network sees; give 0.4")
         check_rule(self, own)
 
-    @property
-    def speeds(self) -> Speeds:
-        """The rates of both arrays."""
-        return Speeds(self.fast_lr, self.scale_fast_lr, self.transfer_lr, self.scale_transfer_lr)
-
     def learner(self, making: Making) -> Learner:
         """Return the learner of one block of a weight matrix."""
         from mho.update.transfer import parts as p  # configurations are read without torch
@@ -64,8 +59,8 @@ class Residual(Rule):
         pair, by = p.Pair(making, self.fast, self.schedule), self.schedule.by
         read = p.Reader(pair.fast, self.read, by)
         if self.version == "v1":
-            parts = p.Parts(self.speeds, read, p.Trains(pair.weight, self.write, by), gamma=self.gamma)
+            parts = p.Parts(speeds_of(self), read, p.Trains(pair.weight, self.write, by), gamma=self.gamma)
         else:
             average = p.AverageFilter(self.average, pair.place, pair.size)
-            parts = p.Parts(self.speeds, read, p.Counts(pair.weight, by), filter=average, gamma=self.gamma)
+            parts = p.Parts(speeds_of(self), read, p.Counts(pair.weight, by), filter=average, gamma=self.gamma)
         return p.TransferLearner(pair, parts)

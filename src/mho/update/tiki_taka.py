@@ -11,7 +11,7 @@ from mho.tiles.cell import ArraySettings
 from mho.update.rule import Making, Rule
 from mho.update.settings import Update
 from mho.update.transfer.checks import TRANSFER_READ, check_rule
-from mho.update.transfer.settings import Schedule, Speeds
+from mho.update.transfer.settings import Schedule, speeds_of
 
 if TYPE_CHECKING:
     from mho.update.learner import Learner
@@ -44,17 +44,12 @@ class TikiTaka(Rule):
     def __post_init__(self) -> None:
         check_rule(self)
 
-    @property
-    def speeds(self) -> Speeds:
-        """The rates of both arrays."""
-        return Speeds(self.fast_lr, self.scale_fast_lr, self.transfer_lr, self.scale_transfer_lr)
-
     def learner(self, making: Making) -> Learner:
         """Return the learner of one block of a weight matrix."""
         from mho.update.transfer import parts as p  # configurations are read without torch
 
         pair, by = p.Pair(making, self.fast, self.schedule), self.schedule.by
         parts = p.Parts(
-            self.speeds, p.Reader(pair.fast, self.read, by), p.Trains(pair.weight, self.write, by), gamma=self.gamma
+            speeds_of(self), p.Reader(pair.fast, self.read, by), p.Trains(pair.weight, self.write, by), gamma=self.gamma
         )
         return p.TransferLearner(pair, parts)

@@ -9,7 +9,7 @@ from typing import Any
 from mho.devices.spread import numbers
 from mho.errors import SettingsError
 from mho.periphery.settings import Periphery
-from mho.update.transfer.settings import Buffer, convert
+from mho.update.transfer.settings import Buffer, convert, speeds_of
 
 TRANSFER_READ = Periphery(noise_management="none", bound_management="none")
 """Reads of a transfer are not scaled or repeated, as in IBM aihwkit's presets."""
@@ -26,7 +26,7 @@ def check_rule(rule: Any, own: Sequence[tuple[str, str]] = ()) -> None:
             wrong.append(("gamma", f"is the share of the fast array that is seen, from 0, found {rule.gamma}; give 0"))
     convert(rule, "fast_lr", "transfer_lr")
     try:
-        rule.speeds  # noqa: B018  # raises for impossible rates
+        speeds_of(rule)  # raises for impossible rates
     except SettingsError as error:
         wrong += error.problems
     if rule.read.noise_management == "running-max":

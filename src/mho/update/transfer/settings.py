@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from mho.devices.spread import PerChip, numbers, per_chip
@@ -180,6 +180,11 @@ class LastPeriod:
     def __post_init__(self) -> None:
         convert(self, "tail")
         check(positive(self, "tail", "a weight; give 5"))
+
+
+def speeds_of(rule: Any) -> Speeds:
+    """Return the rates of both arrays that a rule states, those that it does not state at their defaults."""
+    return Speeds(**{f.name: getattr(rule, f.name) for f in fields(Speeds) if hasattr(rule, f.name)})
 
 
 def check(problems: Iterator[tuple[str, str]]) -> None:
