@@ -119,7 +119,7 @@ class Grid(nn.Module):
             block = self.block_list[k]
             draws = Draws(block.tile_list[0].role_keys[role], calls[k], 0, first)
             multiply(
-                self.forward_products[k], block.visible, x[:, :, c0:c1], draws, out[j if parts > 1 else 0][:, :, r0:r1],
+                self.forward_products[k], block.weights, x[:, :, c0:c1], draws, out[j if parts > 1 else 0][:, :, r0:r1],
                 bias=biased, adding=j > 0 and parts == 1, learning=self.training,
             )  # fmt: skip
         return out
@@ -133,7 +133,7 @@ class Grid(nn.Module):
         for k, (r0, r1), (c0, c1), j, biased in self.spans:
             block = self.block_list[k]
             draws = Draws(block.tile_list[0].role_keys["backward"], calls[k], 0, first)
-            weights = block.visible[:, :, :-1] if biased else block.visible
+            weights = block.weights[:, :, :-1] if biased else block.weights
             if c1 == c0:
                 continue
             multiply(
@@ -227,7 +227,7 @@ class Grid(nn.Module):
         """Return the weights (chips, rows, columns [+ bias]) exactly, without a product's noise."""
         out, factor = torch.empty(len(self.chips), self.rows, self.columns + self.bias), self.factor()
         for k, (r0, r1), (c0, c1), j, biased in self.spans:
-            shown = self.block_list[k].visible
+            shown = self.block_list[k].weights
             if factor is not None:
                 shown = shown * factor.detach()[:, j, r0:r1].unsqueeze(2)
             out[:, r0:r1, c0 : c1 + biased] = shown

@@ -144,6 +144,11 @@ class AnalogLayer(nn.Module):
         """Return the arrays of weights of this layer, block by block."""
         return [array for grid in self.grid_list for block in grid.block_list for array in block.array_list]
 
+    @property
+    def programmed(self) -> bool:
+        """Whether products see programmed conductances in place of the trained arrays; see `mho.program`."""
+        return any(block.programmed is not None for grid in self.grid_list for block in grid.block_list)
+
     def chip_batch(self, rows: int) -> int:
         """Return the batch of each chip for a first dimension of `rows`; raise ShapeError when it does not divide."""
         n = len(self.chips)
@@ -190,7 +195,12 @@ class AnalogLayer(nn.Module):
             )
 
     def check_inputs(self) -> None:
-        """Raise MhoError when an input was overwritten since its forward pass: pulses need the values of then."""
+        """Raise MhoError when the layer is programmed, or an input was overwritten since its forward pass."""
+        if self.programmed:
+            raise MhoError(
+                f"layer {self.name!r} is programmed: its products see conductances that no pulse moves. Call "
+                "mho.restore(model) first, or leave its `pulses` frozen (requires_grad False) and train digital parts"
+            )
         for (x, *_), version in zip(self.pending, self._versions, strict=True):
             if x._version != version:
                 raise MhoError(

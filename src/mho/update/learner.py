@@ -18,18 +18,29 @@ class Learner(nn.Module):
     `visible`, kept in a buffer `shown` by which reports know it. Here it is the first array. What a subclass must keep
     for a run that is resumed to be the same is a persistent buffer. `arrays` holds its arrays by name, `array_list` in
     order; an array that is also set as an attribute would stand twice in checkpoints.
+
+    programmed: what products see in place of the arrays after `mho.program`: a module whose `visible` has the units and
+    shape of the learner's own. The arrays are kept as they were and cannot be trained meanwhile.
     """
+
+    programmed: nn.Module | None
 
     def __init__(self, **arrays: Array) -> None:
         super().__init__()
         self.arrays = nn.ModuleDict(arrays)
+        self.register_module("programmed", None)
         self.array_list: tuple[Array, ...] = tuple(arrays.values())
         self.tile_list: tuple[Tile, ...] = tuple(tile for array in self.array_list for tile in array.tile_list)
 
     @property
     def visible(self) -> Tensor:
-        """The weights that a product sees, (chips, rows, columns)."""
+        """The weights that the arrays show, (chips, rows, columns)."""
         return self.array_list[0].visible
+
+    @property
+    def weights(self) -> Tensor:
+        """The weights that a product sees, (chips, rows, columns): of the arrays, or as they were programmed."""
+        return self.visible if self.programmed is None else self.programmed.visible  # type: ignore[return-value]
 
     @property
     def reach(self) -> Tensor:
