@@ -1,0 +1,65 @@
+"""Accuracy of a model on its chips, all of them in one pass over the test images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from mho.errors import ShapeError
+from mho.nn import per_chip, spread
+
+SAMPLES = 50
+"""Images that every chip sees at once. Not fewer where chips are many: a chip alone then draws as among them."""
+
+Told = Callable[[int, int], None]
+"""Told after every part: images done, and images in all."""
+
+
+class Images(Protocol):
+    """What is asked of a data set, as `mho.data.Dataset` answers it."""
+
+    test_labels: Any
+
+    def batch(self, index: slice, *, split: Literal["test"]) -> tuple[Tensor, Tensor]:
+        """Return images and labels."""
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module, data: Images | tuple[Tensor, Tensor], *, progress: Told | None = None, samples: int = SAMPLES
+) -> list[float]:
+    """Return the accuracy of every chip in percent, over the whole test set.
+
+    data: a `mho.data.Dataset`, or a pair of images (n, ...) and labels (n,). samples: images that every chip sees at
+    once; the noise of converters is drawn for each such part. Evaluating changes nothing in training. Raises ShapeError
+    for images and labels that do not belong together, and NotFiniteError for NaN or infinity.
+    """
+    chips, training = len(getattr(model, "chips", (0,))), model.training
+    count = _count(data)
+    hits = torch.zeros(chips, dtype=torch.int64)
+    model.eval()
+    try:
+        for first in range(0, count, samples):
+            part = slice(first, min(first + samples, count))
+            x, y = (data[0][part], data[1][part]) if isinstance(data, tuple) else data.batch(part, split="test")
+            hits += (per_chip(model(spread(x, chips)), chips).argmax(2) == y).sum(1)
+            if progress is not None:
+                progress(part.stop, count)
+    finally:
+        model.train(training)
+    return (100.0 * hits.double() / count).tolist()
+
+
+def _count(data: Images | tuple[Tensor, Tensor]) -> int:
+    if not isinstance(data, tuple):
+        return len(data.test_labels)
+    images, labels = data
+    if len(images) != len(labels) or len(labels) == 0:
+        raise ShapeError(
+            f"evaluation takes as many images as labels, found {len(images)} and {len(labels)}; give a pair (images "
+            "(n, ...), labels (n,))"
+        )
+    return len(labels)
