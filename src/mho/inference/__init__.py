@@ -1,0 +1,27 @@
+"""Inference: trained weights programmed on devices, their errors, faults and drift, and what brings accuracy back."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+# No name may be that of a module here: importing `mho.inference.evaluate` would set the module in its place.
+_HOMES = {
+    "Ageing": "ageing_settings", "Conductances": "conductances", "Programmed": "programmed",
+    "ProgramReport": "programming_report", "Programming": "settings", "ProgrammingPreset": "presets",
+    "StuckFaults": "faults", "Timing": "settings", "Verify": "verify", "WriteError": "errors", "age": "programming",
+    "preset": "presets", "preset_rows": "presets", "program": "programming", "restore": "programming",
+}  # fmt: skip
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: settings are read without torch."""
+    if name in _HOMES:
+        return getattr(import_module(f"mho.inference.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'mho.inference' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,67 @@
+"""A block of weights as it was programmed on devices, in siemens, and what these show some time later."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mho.inference.ageing import aged
+from mho.inference.settings import Programming
+from mho.tiles.draw import TileDraw
+
+
+class Programmed(nn.Module):
+    """The devices on which one block of a weight matrix was programmed.
+
+    target: (chips, rows, columns), the weights to be programmed, in [-1, 1], before levels are taken.
+    scale: (chips, 1 or rows, 1), the weight in units of the learner that is 1 in `target`.
+    conductance: (chips, devices, rows, columns) in siemens, as written at 0 s; of layout "offset" one column more.
+    stuck: like `conductance`, int8: -1 at g_min, +1 at g_max, 0 free; None without faults.
+    factor: (chips, 1 or rows, 1), by which compensation multiplies what the devices show.
+    visible: (chips, rows, columns), the weights that a product sees now, in units of the learner.
+    elapsed: seconds since programming; writes: how often it was programmed; aged_times: how often aged since.
+    """
+
+    target: Tensor
+    scale: Tensor
+    conductance: Tensor
+    stuck: Tensor | None
+    factor: Tensor
+    visible: Tensor
+    elapsed: Tensor
+    writes: Tensor
+    aged_times: Tensor
+
+    def __init__(self, target: Tensor, scale: Tensor, settings: Programming, draw: TileDraw) -> None:
+        super().__init__()
+        self.settings, self.draw = settings, draw
+        self.register_buffer("target", target)
+        self.register_buffer("scale", scale)
+        self.register_buffer("conductance", settings.conductances.to_siemens(target))
+        self.register_buffer("stuck", None)
+        self.register_buffer("factor", torch.ones(target.shape[0], 1, 1))
+        self.register_buffer("visible", target * scale)
+        self.register_buffer("elapsed", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("writes", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("aged_times", torch.zeros((), dtype=torch.int64))
+
+    def wanted(self) -> Tensor:
+        """Return the conductances that were asked for, (chips, devices, rows, columns) in siemens, levels taken."""
+        layout = self.settings.conductances
+        return layout.to_siemens(layout.quantised(self.target))
+
+    def shown(self, seconds: float, call: int) -> Tensor:
+        """Return the weights in [-1, 1] (chips, rows, columns) that the devices show so long after programming.
+
+        call: the number of the reading, with which its noise is drawn; 0 is that of the calibration just after
+        programming.
+        """
+        layout, ageing = self.settings.conductances, self.settings.ageing
+        now = aged(
+            self.conductance, self.wanted(), ageing, seconds=seconds, draw=self.draw, g_max=layout.g_max, call=call
+        )
+        return layout.to_weights(now)
+
+    def show_(self, weights: Tensor) -> None:
+        """Set what a product sees from weights in [-1, 1] that the devices show."""
+        torch.mul(weights, self.scale * self.factor, out=self.visible)
