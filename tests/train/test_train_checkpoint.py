@@ -172,7 +172,7 @@ def test_tensors_that_share_memory_are_saved(tmp_path: Path) -> None:
             self.register_buffer("b", values.view(2, 3).t())
             self.register_buffer("c", values[:2])
 
-    save_checkpoint(tmp_path, Net(), {"epoch": 1, "step": 2, "metrics": {}})
+    save_checkpoint(tmp_path, Net().state_dict(), {"epoch": 1, "step": 2, "metrics": {}})
     found = read_checkpoint(tmp_path)
     assert found is not None
     assert torch.equal(found[1]["b"], torch.arange(6.0).view(2, 3).t())

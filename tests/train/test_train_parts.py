@@ -12,7 +12,8 @@ import torch
 from mho.config import RunConfig
 from mho.errors import ConfigError
 from mho.folders import replacing
-from mho.train.folder import finite, new_folder
+from mho.train.folder import new_folder
+from mho.train.metrics import finite
 from mho.train.networks import make_network
 from mho.train.order import Order
 from mho.train.progress import Lines, Silent, reporter

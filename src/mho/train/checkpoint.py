@@ -32,12 +32,18 @@ DRAWN = re.compile(r"(.*\.)?(cell_\w+|keep|reset|frozen|fixed)")
 
 def cure(run: Path) -> str:
     """Return what can be done about a damaged file of a run directory."""
-    return f"restore it from a copy, or start the run again with mho train {run / 'config.toml'} --out NEW"
+    again = f"start the run again with mho train {run / 'config.toml'} --out NEW"
+    return f"restore it from a copy, or {again if _is_cli(run) else f'delete {run} to begin again'}"
 
 
-def save_checkpoint(folder: Path, model: nn.Module, state: dict[str, Any]) -> None:
-    """Write the tensors of a model with a `state`, which holds at least `epoch`, `step` and `metrics`."""
-    header, data = _split(render_tensors(_apart(model.state_dict())))
+def _is_cli(run: Path) -> bool:
+    """Return whether a directory is one of `mho train`, or of `mho.train.digital.fit`, which has no configuration."""
+    return (run / "config.toml").exists()
+
+
+def save_checkpoint(folder: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+    """Write tensors with a `state`, which holds at least `epoch`, `step` and `metrics`."""
+    header, data = _split(render_tensors(_apart(tensors)))
     state = {"format": FORMAT, **state}
     state["sha256"] = _checksum(header, state, data)
     head = json.dumps({"__metadata__": {KEY: json.dumps(state)}, **header}, separators=(",", ":")).encode()
@@ -146,10 +152,15 @@ def load_tensors(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
         told = [texts[0] + (f", and {len(texts) - 1} more" if texts[1:] else "") for texts in problems.values()]
         raise CheckpointError(
             f"the checkpoint in {path} does not fit the configuration in the layers {', '.join(problems)}: "
-            f"{'; '.join(told)}. Put config.toml back to what it was, or start a new run: "
-            f"mho train {path.parent / 'config.toml'} --out NEW"
+            f"{'; '.join(told)}. {_put_back(path.parent)}"
         )
     model.load_state_dict(tensors)
+
+
+def _put_back(run: Path) -> str:
+    if _is_cli(run):
+        return f"Put config.toml back to what it was, or start a new run: mho train {run / 'config.toml'} --out NEW"
+    return f"Give the model that it was trained with, or another directory than {run}"
 
 
 def _misfit(name: str, ours: Tensor | None, theirs: Tensor | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,10 @@ from mho.errors import CheckpointError, ConfigError
 from mho.folders import check_writable, write_text
 from mho.train.checkpoint import cure, load_tensors, read_checkpoint, save_checkpoint
 from mho.train.loop import Trainer
+from mho.train.metrics import finite, lines_until, read_lines, sweep, write_lines
 
 FREE_ON_RESUME = ("epochs", "threads")
 """Settings that a resumed run may change."""
-TEMPORARY = (
-    ".config.toml.",
-    ".metrics.jsonl.",
-    ".summary.json.",
-    ".report.html.",
-    ".model.safetensors.",
-    ".state.json.",
-)
-"""Beginnings of the names of files that are being written."""
 
 
 def new_folder(config: RunConfig, root: Path = Path("runs")) -> Path:
@@ -78,10 +69,10 @@ class RunFolder:
 
     def restore(self, trainer: Trainer) -> None:
         """Put a trainer where the last checkpoint was, if there is one; drop metrics beyond it."""
-        self._sweep()
+        sweep(self.path, self.checkpoint)
         found = read_checkpoint(self.checkpoint)
         if found is None:
-            if lines := self._read_lines():
+            if lines := read_lines(self.path):
                 raise CheckpointError(
                     f"{self.checkpoint} is missing, though metrics.jsonl tells of {len(lines)} epochs; "
                     f"{cure(self.path)}"
@@ -97,39 +88,8 @@ class RunFolder:
             load_tensors(trainer.model, tensors, self.checkpoint)
             trainer.epoch, trainer.step = state["epoch"], state["step"]
             trainer.shifted = state.get("zero_shift")
-            self.lines = [line for line in self._read_lines() if line["epoch"] <= trainer.epoch]
-            if not self.lines or self.lines[-1]["epoch"] < trainer.epoch:
-                # Killed between checkpoint and line: the checkpoint holds the line, without the time it took.
-                self.lines.append({**state["metrics"], "seconds": 0.0})
-        self._write_lines()
-
-    def _sweep(self) -> None:
-        """Remove the temporary files of a process that was killed while it wrote."""
-        for folder in (self.path, self.checkpoint):
-            for path in folder.glob(".*"):
-                if path.name.startswith(TEMPORARY):
-                    path.unlink(missing_ok=True)
-
-    def _read_lines(self) -> list[dict[str, Any]]:
-        path = self.path / "metrics.jsonl"
-        try:
-            texts = path.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return []
-        except (OSError, UnicodeDecodeError) as error:
-            raise CheckpointError(f"{path} cannot be read: {error}; {cure(self.path)}") from error
-        lines = []
-        for number, text in enumerate(texts, 1):
-            try:
-                line = json.loads(text)
-                if not isinstance(line["epoch"], int):
-                    raise TypeError
-            except (ValueError, KeyError, TypeError, RecursionError):
-                raise CheckpointError(
-                    f"{path}, line {number}, is damaged; {cure(self.path)}, or delete this line to go on without it"
-                ) from None
-            lines.append(line)
-        return lines
+            self.lines = lines_until(self.path, trainer.epoch, state["metrics"])
+        write_lines(self.path, self.lines)
 
     def save(self, trainer: Trainer, line: dict[str, Any]) -> None:
         """Write a checkpoint, and only when it is complete the line of its epoch."""
@@ -142,25 +102,10 @@ class RunFolder:
             "metrics": metrics,
             **({} if trainer.shifted is None else {"zero_shift": trainer.shifted}),
         }
-        save_checkpoint(self.checkpoint, trainer.model, state)
+        save_checkpoint(self.checkpoint, trainer.model.state_dict(), state)
         self.lines.append(line)
-        self._write_lines()
-
-    def _write_lines(self) -> None:
-        text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in self.lines)
-        write_text(self.path / "metrics.jsonl", text)
+        write_lines(self.path, self.lines)
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write summary.json."""
         write_text(self.path / "summary.json", json.dumps(finite(summary), indent=2, allow_nan=False) + "\n")
-
-
-def finite(value: Any) -> Any:
-    """Return a value for JSON, which has neither NaN nor infinity: null stands for them."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: finite(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(inner) for inner in value]
-    return value
