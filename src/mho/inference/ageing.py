@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,13 +13,30 @@ from torch import Tensor
 from mho.devices.base import over_chips
 from mho.devices.spread import PerChip, numbers
 from mho.errors import MhoError
-from mho.inference.ageing_settings import Ageing, Drift, FlickerNoise, ReadNoise, Retention
+from mho.inference.ageing_settings import Ageing, Drift, FlickerNoise, Retention
 from mho.kernels.product import normals
 from mho.tiles.draw import TileDraw
 
 LEAST = 1e-7
 """The smallest conductance, as a share of g_max, of which a logarithm is taken."""
 LEAST_POWER = 1e-3
+
+
+class Chip(NamedTuple):
+    """One chip of a tile: its draws, and its values of settings that may be lists over chips."""
+
+    keys: Callable[[str], Tensor]
+    place: int
+    chips: int
+
+    def xi(self, purpose: str, like: Tensor, call: int = 0) -> Tensor:
+        """Return standard normal draws, one for every device."""
+        keys = self.keys(purpose)[self.place : self.place + 1].contiguous()
+        return normals(keys, (1, *like.shape), call)[0]
+
+    def of(self, value: PerChip, name: str) -> float:
+        """Return the value of this chip; raise ConfigError for a list of another length."""
+        return over_chips(value, self.chips, name).item(self.place)
 
 
 def aged(
@@ -27,76 +47,74 @@ def aged(
     conductance, target: as written and as it should have been, (chips, devices, rows, columns) in siemens; draw: keys
     of the tile: drift exponents and time constants are its own, the same at every call; call: a number for each call,
     noise is drawn anew with it. g_max: in siemens. The result depends on the time alone, not on earlier calls, so that
-    steps in time compose. Raises MhoError for a time that is negative or not finite.
+    steps in time compose. Raises MhoError for a time that is negative or not finite, ConfigError for a list of another
+    length than there are chips.
     """
     if not 0 <= seconds < math.inf:
         raise MhoError(
             f"conductances can be aged to a time from 0 s on, found {seconds} s: they were written at 0 s; give the "
             "seconds since programming"
         )
-    found, temperature = conductance, ageing.temperature
-    if ageing.drift.drifts:
-        time = temperature.equivalent(seconds, ageing.drift.activation)
-        nu = exponents(target / g_max, ageing.drift, draw)
-        found = found * ((time + ageing.t0) / ageing.t0) ** -nu
-    if ageing.retention is not None:
-        time = temperature.equivalent(seconds, ageing.retention.activation)
-        found = relaxed(found, ageing.retention, time, draw)
-    if temperature.conduction:
-        found = found * temperature.pace(temperature.at(seconds), temperature.conduction)
-    found = with_read_noise(found, ageing.read_noise, draw, call)
-    time = seconds + ageing.t0
-    found = with_flicker_noise(found, conductance / g_max, ageing.flicker, time, draw=draw, call=call)
-    return found if found is conductance else found.clamp_min_(0.0)
+    if ageing == Ageing():
+        return conductance
+    keys, chips = functools.cache(draw.keys), conductance.shape[0]
+    found = torch.empty_like(conductance)
+    for k in range(chips):  # each by itself: rounding is then that of the chip alone
+        one = Chip(keys, k, chips)
+        lasting = changed(conductance[k], target[k] / g_max, ageing, seconds, one)
+        found[k] = read(lasting, conductance[k] / g_max, ageing, seconds, chip=one, call=call)
+    return found
 
 
-def exponents(x: Tensor, drift: Drift, draw: TileDraw) -> Tensor:
-    """Return the drift exponent of every device, x: targeted conductance / g_max; always the same for a draw."""
+def changed(conductance: Tensor, x: Tensor, ageing: Ageing, seconds: float, chip: Chip) -> Tensor:
+    """Return the conductances of one chip after drift and loss, x: targeted conductance / g_max."""
+    found, drift, retention = conductance, ageing.drift, ageing.retention
+    if drift.drifts:
+        time = ageing.temperature.equivalent(seconds, drift.activation)
+        found = found * ((time + ageing.t0) / ageing.t0) ** -exponents(x, drift, chip)
+    if retention is not None:
+        time = ageing.temperature.equivalent(seconds, retention.activation)
+        found = retention.rest + (found - retention.rest) * kept(retention, time, found, chip)
+    return found
+
+
+def read(conductance: Tensor, x: Tensor, ageing: Ageing, seconds: float, *, chip: Chip, call: int) -> Tensor:
+    """Return what a reading of one chip finds, at its temperature and with noise; x: as programmed / g_max."""
+    temperature, white, flicker = ageing.temperature, ageing.read_noise, ageing.flicker
+    found = conductance * temperature.pace(temperature.at(seconds), temperature.conduction)
+    if any(numbers(white.relative)) or any(numbers(white.absolute)):
+        sigma = chip.of(white.relative, "read_noise.relative") * found + chip.of(white.absolute, "read_noise.absolute")
+        found = found + sigma * chip.xi("read noise", found, call)
+    if any(numbers(flicker.amplitude)):
+        share = flicker_share(x, flicker, seconds + ageing.t0, chip)
+        found = found * (1 + share * chip.xi("flicker noise", found, call))
+    return found.clamp_min(0.0)
+
+
+def exponents(x: Tensor, drift: Drift, chip: Chip) -> Tensor:
+    """Return the drift exponent of every device, x: targeted conductance / g_max; always the same for a device."""
     log = x.clamp_min(LEAST).log()
-    mean = _limited(_chips(drift.nu, x, "drift.nu") + drift.nu_slope * log, drift.nu_low, drift.nu_high)
+    mean = _limited(drift.nu_slope * log + chip.of(drift.nu, "drift.nu"), drift.nu_low, drift.nu_high)
     if not (any(numbers(drift.std)) or drift.std_slope or drift.std_low):
         return mean.abs()
-    std = _limited(_chips(drift.std, x, "drift.std") + drift.std_slope * log, drift.std_low, drift.std_high)
-    xi = normals(draw.keys("drift nu"), tuple(x.shape))
-    return (mean + std.clamp_min(0.0) * xi).abs()
+    std = _limited(drift.std_slope * log + chip.of(drift.std, "drift.std"), drift.std_low, drift.std_high)
+    return (mean + std.clamp_min(0.0) * chip.xi("drift exponent", x)).abs()
 
 
-def relaxed(conductance: Tensor, retention: Retention, seconds: float, draw: TileDraw) -> Tensor:
-    """Return conductances that were left to relax for so many seconds at the reference temperature."""
-    tau = _chips(retention.time, conductance, "retention.time")
+def kept(retention: Retention, seconds: float, like: Tensor, chip: Chip) -> Tensor:
+    """Return the share of its distance to rest that every device has kept after a time at the reference temperature."""
+    tau = torch.full_like(like, chip.of(retention.time, "retention.time"))
     if any(numbers(retention.spread)):
-        spread = _chips(retention.spread, conductance, "retention.spread")
-        tau = tau * (spread * normals(draw.keys("retention time"), tuple(conductance.shape))).exp()
-    kept = (-((seconds / tau) ** retention.beta)).exp()
-    return retention.rest + (conductance - retention.rest) * kept
+        tau *= (chip.of(retention.spread, "retention.spread") * chip.xi("retention time", like)).exp()
+    return (-((seconds / tau) ** retention.beta)).exp()
 
 
-def with_read_noise(conductance: Tensor, noise: ReadNoise, draw: TileDraw, call: int) -> Tensor:
-    """Return conductances with white noise of reading."""
-    if not (any(numbers(noise.relative)) or any(numbers(noise.absolute))):
-        return conductance
-    relative = _chips(noise.relative, conductance, "read_noise.relative")
-    sigma = relative * conductance + _chips(noise.absolute, conductance, "read_noise.absolute")
-    return conductance + sigma * normals(draw.keys("read noise"), tuple(conductance.shape), call)
-
-
-def with_flicker_noise(
-    conductance: Tensor, x: Tensor, noise: FlickerNoise, seconds: float, *, draw: TileDraw, call: int
-) -> Tensor:
-    """Return conductances with 1/f noise, x: conductance as programmed / g_max, so many seconds after programming."""
-    if not any(numbers(noise.amplitude)):
-        return conductance
-    amplitude = _chips(noise.amplitude, conductance, "flicker.amplitude")
+def flicker_share(x: Tensor, noise: FlickerNoise, seconds: float, chip: Chip) -> Tensor:
+    """Return the standard deviation of 1/f noise as a share of the conductance, so many seconds after programming."""
+    amplitude = chip.of(noise.amplitude, "flicker.amplitude")
     share = (amplitude / (x.clamp_min(0.0) ** noise.power).clamp_min(LEAST_POWER)).clamp_max(noise.most)
-    grown = math.sqrt(max(0.0, math.log((seconds + noise.t_read) / (2 * noise.t_read))))
-    xi = normals(draw.keys("flicker noise"), tuple(conductance.shape), call)
-    return conductance * (1 + grown * share * xi)
+    return share * math.sqrt(max(0.0, math.log((seconds + noise.t_read) / (2 * noise.t_read))))
 
 
 def _limited(values: Tensor, low: float | None, high: float | None) -> Tensor:
     return values if low is None and high is None else values.clamp(low, high)
-
-
-def _chips(value: PerChip, like: Tensor, name: str) -> Tensor:
-    """Return a value over chips in a shape that goes with conductances."""
-    return torch.from_numpy(over_chips(value, like.shape[0], name).copy())
