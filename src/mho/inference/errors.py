@@ -98,7 +98,9 @@ class WriteError:
         elif self.model == "multiplicative":
             n.add_(1.0).mul_(target)
         elif self.model == "log-normal":
-            n.exp_().mul_(target)
+            for chip in n:  # each by itself: the last bit of exp depends on where a number stands
+                chip.exp_()
+            n.mul_(target)
         else:
             n.mul_(self._polynomial(target / conductances.g_max)).mul_(conductances.g_max).add_(target)
         return n.clamp_min_(0.0)
@@ -114,6 +116,7 @@ class WriteError:
         """Return column k of the table at the targets: a line between rows, the last row's value beyond them."""
         import torch
 
+        # Products and sums by themselves: torch.lerp rounds differently where it ends a vector.
         xs = torch.tensor([row[0] for row in self.table])
         ys = torch.tensor([row[k] for row in self.table])
         if len(xs) == 1:
@@ -122,7 +125,7 @@ class WriteError:
         above = torch.searchsorted(xs, x.clamp(float(xs[0]), float(xs[-1]))).clamp_(1, len(xs) - 1)
         low, high = xs[above - 1], xs[above]
         share = ((x - low) / (high - low)).clamp_(0.0, 1.0)
-        return torch.lerp(ys[above - 1], ys[above], share)
+        return share.mul_(ys[above] - ys[above - 1]).add_(ys[above - 1])
 
     def apply(
         self, weights: Tensor, draw: TileDraw, *, conductances: Conductances | None = None, call: int = 0

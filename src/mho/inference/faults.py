@@ -57,14 +57,13 @@ class StuckFaults:
     def drawn(self, shape: tuple[int, ...], draw: TileDraw) -> Tensor:
         """Return the faults of devices of shape (chips, devices, rows, columns): int8, -1 low, +1 high, 0 none."""
         import torch
-        from scipy.special import ndtri
 
         from mho.kernels.product import normals
 
         chips = shape[0]
         xi = normals(draw.keys("program faults"), self._lots(shape))
-        low, high = (over_chips(v, chips, n) for v, n in ((self.low, "faults.low"), (self.high, "faults.high")))
-        below, above = (torch.from_numpy(ndtri(v)).to(xi.dtype) for v in (low.copy(), high.copy()))
+        shares = (over_chips(v, chips, n) for v, n in ((self.low, "faults.low"), (self.high, "faults.high")))
+        below, above = (torch.special.ndtri(torch.from_numpy(s.copy()).double()).float() for s in shares)
         codes = (xi > -above).to(torch.int8) - (xi < below).to(torch.int8)
         return self._spread(codes, shape, draw)
 

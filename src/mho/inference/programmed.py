@@ -16,8 +16,8 @@ class Programmed(nn.Module):
     target: (chips, rows, columns), the weights to be programmed, in [-1, 1], before levels are taken.
     scale: (chips, 1 or rows, 1), the weight in units of the learner that is 1 in `target`.
     conductance: (chips, devices, rows, columns) in siemens, as written at 0 s; of layout "offset" one column more.
-    stuck: like `conductance`, int8: -1 at g_min, +1 at g_max, 0 free; None without faults.
-    factor: (chips, 1 or rows, 1), by which compensation multiplies what the devices show.
+    stuck: like `conductance`, int8: -1 at g_min, +1 at g_max, 0 free; None where all are free.
+    factor: (chips, rows, 1), by which compensation multiplies what the devices show.
     visible: (chips, rows, columns), the weights that a product sees now, in units of the learner.
     elapsed: seconds since programming; writes: how often it was programmed; aged_times: how often aged since.
     """
@@ -39,7 +39,7 @@ class Programmed(nn.Module):
         self.register_buffer("scale", scale)
         self.register_buffer("conductance", settings.conductances.to_siemens(target))
         self.register_buffer("stuck", None)
-        self.register_buffer("factor", torch.ones(target.shape[0], 1, 1))
+        self.register_buffer("factor", torch.ones(*target.shape[:2], 1))
         self.register_buffer("visible", target * scale)
         self.register_buffer("elapsed", torch.zeros((), dtype=torch.float64))
         self.register_buffer("writes", torch.zeros((), dtype=torch.int64))
@@ -49,6 +49,21 @@ class Programmed(nn.Module):
         """Return the conductances that were asked for, (chips, devices, rows, columns) in siemens, levels taken."""
         layout = self.settings.conductances
         return layout.to_siemens(layout.quantised(self.target))
+
+    def stuck_(self, stuck: Tensor | None) -> None:
+        """Set which devices are stuck; they are not written any more."""
+        self.stuck = None if stuck is None else stuck.contiguous()
+
+    def held(self, conductance: Tensor) -> Tensor:
+        """Return conductances with those of stuck devices as they are; what is given may be changed."""
+        if self.stuck is None:
+            return conductance
+        layout = self.settings.conductances
+        return conductance.masked_fill_(self.stuck < 0, layout.g_min).masked_fill_(self.stuck > 0, layout.g_max)
+
+    def compensate_(self, factor: Tensor) -> None:
+        """Set what the devices' weights are multiplied by, (chips, 1 or rows, 1)."""
+        self.factor.copy_(factor)
 
     def shown(self, seconds: float, call: int) -> Tensor:
         """Return the weights in [-1, 1] (chips, rows, columns) that the devices show so long after programming.
@@ -61,6 +76,12 @@ class Programmed(nn.Module):
             self.conductance, self.wanted(), ageing, seconds=seconds, draw=self.draw, g_max=layout.g_max, call=call
         )
         return layout.to_weights(now)
+
+    def aged_(self, seconds: float) -> Tensor:
+        """Let the devices grow so old; return the weights in [-1, 1] that a new reading finds."""
+        self.elapsed.fill_(seconds)
+        self.aged_times += 1
+        return self.shown(seconds, int(self.aged_times))
 
     def show_(self, weights: Tensor) -> None:
         """Set what a product sees from weights in [-1, 1] that the devices show."""

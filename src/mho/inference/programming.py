@@ -3,74 +3,98 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from mho.errors import MhoError
+from mho.errors import ConfigError, MhoError, NotFiniteError
 from mho.inference.compensation import factors
+from mho.inference.fault_map import FaultMap, of_block, read_fault_map
 from mho.inference.presets import preset
 from mho.inference.programmed import Programmed
 from mho.inference.programming_report import LayerReport, ProgramReport
 from mho.inference.settings import Programming
-from mho.inference.writing import write_
+from mho.inference.writing import Written, write_
 from mho.nn.grid import Grid
 from mho.nn.layer import AnalogLayer
 from mho.tiles.draw import TileDraw
 from mho.update.learner import Learner
 
+Made = list[tuple[Learner, Programmed]]
 
+
+@torch.no_grad()
 def program(
     model: nn.Module, settings: Programming | str = "ideal", *, seed: int | None = None,
-    fault_map: Mapping[str, Any] | None = None,
+    fault_map: FaultMap | None = None,
 ) -> ProgramReport:  # fmt: skip
     """Program the trained weights of every analog layer on fresh devices; products then see these, until `restore`.
 
     settings: a `Programming`, or the name of a preset. seed: draws other devices; by default that of the model. All
     chips are programmed at once, chip k as alone. Programming again writes the same devices anew: faults and d2d stay,
-    errors of the write are drawn afresh. fault_map: by name of a layer, its devices that are stuck beside those of
-    `settings.faults`: (devices, outputs, inputs), or (chips, ...), with -1 at g_min, +1 at g_max and 0 for free ones;
-    a bias in the array is the last input. Weights are as written then: `age(model, 0)` shows them as first read.
-    Raises ConfigError for impossible settings, ShapeError for a map of another shape, MhoError for a model without
-    analog layers.
+    errors of the write are drawn afresh. fault_map: by name of a layer, devices that are stuck beside those of
+    `settings.faults`: arrays (devices, outputs, inputs), or (chips, ...), with -1 at g_min, +1 at g_max and 0 for free
+    ones, where a bias in the array is the last input; or a .npz or .safetensors file of them. The model then shows its
+    weights as written; `age(model, 0)` shows them as first read. Where anything is wrong, nothing is programmed.
+    Raises ConfigError for impossible settings, ShapeError for a map of another shape, NotFiniteError for weights that
+    are NaN or infinite, MhoError for a model without analog layers.
     """
     settings = preset(settings) if isinstance(settings, str) else settings
+    if not isinstance(settings, Programming):
+        raise ConfigError(f'program takes a Programming or the name of a preset such as "pcm", found {settings!r}')
     layers = analog_layers(model)
-    if fault_map is not None:
-        raise NotImplementedError
+    maps = {} if fault_map is None else read_fault_map(fault_map, layers, settings.conductances)
+    made: Made = []
     rows = []
     for layer in layers:
-        done = [_program_block(block, settings, seed) for _, block in blocks(layer)]
-        rows.append(LayerReport.of(layer.name, done))
+        written = list(_layer(layer, settings, seed, maps.get(layer.name), made))
+        rows.append(LayerReport.of(layer.name, written, settings.timing))
+    for block, one in made:
+        block.programmed = one
     return ProgramReport(tuple(rows))
 
 
-def _program_block(block: Learner, settings: Programming, seed: int | None) -> Any:
+def _layer(
+    layer: AnalogLayer, settings: Programming, seed: int | None, stuck: Tensor | None, made: Made
+) -> Iterator[Written]:
+    """Program the blocks of a layer, each on devices that are put into `made`; yield how it went."""
+    layout = settings.conductances
+    for group, grid in enumerate(layer.grid_list):
+        for span, block in zip(grid.spans, grid.block_list, strict=True):
+            weights = block.visible
+            if not bool(torch.isfinite(weights).all()):
+                raise NotFiniteError(
+                    f"layer {layer.name!r} has weights that are NaN or infinite; nothing was programmed"
+                )
+            one = _fresh(block, settings, seed)
+            part = None if stuck is None else of_block(stuck, group, grid.rows, span, layout)
+            yield write_(one, part)
+            made.append((block, one))
+
+
+def _fresh(block: Learner, settings: Programming, seed: int | None) -> Programmed:
+    """Return the devices for a block, not yet written; how often they were follows from what is programmed now."""
     tile = block.tile_list[0]
-    weights = block.visible
     scale = scale_of(block, settings)
-    old = block.programmed
     draw = TileDraw(tile.seed if seed is None else seed, tile.chips, tile.name, (1, 1, 1))
-    made = Programmed(weights / scale, scale, settings, draw)
-    if isinstance(old, Programmed):
-        made.writes.copy_(old.writes)
-    done = write_(made)
-    block.programmed = made
-    return done
+    made = Programmed(block.visible / scale, scale, settings, draw)
+    if isinstance(block.programmed, Programmed):
+        made.writes.copy_(block.programmed.writes)
+    return made
 
 
 def scale_of(block: Learner, settings: Programming) -> Tensor:
     """Return the weight of a block that becomes 1, (chips, 1 or rows, 1)."""
     if settings.conductances.reach == "device":
-        return block.reach.reshape(-1, 1, 1).clone()
+        return block.reach.float().reshape(-1, 1, 1).clone()
     top = block.visible.abs().amax(dim=2, keepdim=True)
     if settings.conductances.reach == "tile":
         top = top.amax(dim=1, keepdim=True)
     return torch.where(top > 0, top, torch.ones_like(top))
 
 
+@torch.no_grad()
 def age(model: nn.Module, seconds: float) -> None:
     """Show the weights of a programmed model as they are `seconds` after the first read after programming.
 
@@ -89,23 +113,22 @@ def age(model: nn.Module, seconds: float) -> None:
             f"age was asked for {seconds:g} s after programming, but the model was shown at {before:g} s already; "
             "times cannot go backwards: give a later one, or program the model again"
         )
+    shown = [one.aged_(seconds) for one in programmed]
     kind = programmed[0].settings.compensation
-    shown = []
-    for one in programmed:
-        one.aged_times += 1
-        one.elapsed.fill_(seconds)
-        shown.append(one.shown(seconds, int(one.aged_times)))
     if kind != "none":
-        first = [one.shown(0.0, 0) for one in programmed]
-        scaled = [[w * one.scale for w, one in zip(ws, programmed, strict=True)] for ws in (first, shown)]
-        for one, factor in zip(programmed, factors(*scaled, kind), strict=True):
-            one.factor = factor
+        first = [one.shown(0.0, 0) * one.scale for one in programmed]
+        now = [weights * one.scale for weights, one in zip(shown, programmed, strict=True)]
+        for one, factor in zip(programmed, factors(first, now, kind), strict=True):
+            one.compensate_(factor)
     for one, weights in zip(programmed, shown, strict=True):
         one.show_(weights)
 
 
 def restore(model: nn.Module) -> None:
-    """Forget what was programmed: products see the trained arrays again, which were kept bit for bit."""
+    """Forget what was programmed: products see the trained arrays again, which were kept bit for bit.
+
+    Raises MhoError for a model without analog layers.
+    """
     for layer in analog_layers(model):
         for _, block in blocks(layer):
             block.programmed = None

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from mho.inference.settings import Timing
+from mho.inference.writing import Written
+
+COLUMNS = (
+    ("devices", "devices", 1.0, ",.0f"),
+    ("clipped %", "clipped", 100.0, ".3f"),
+    ("error (rms, % of largest)", "error", 100.0, ".3f"),
+    ("stuck low %", "stuck_low", 100.0, ".2f"),
+    ("stuck high %", "stuck_high", 100.0, ".2f"),
+    ("missed %", "missed", 100.0, ".2f"),
+    ("pulses", "pulses", 1.0, ",.0f"),
+    ("readings", "reads", 1.0, ",.0f"),
+    ("seconds", "seconds", 1.0, ".4g"),
+)
+"""Heads, fields, units and formats of the table of a report."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +45,7 @@ class LayerReport:
     seconds: np.ndarray
 
     @staticmethod
-    def of(name: str, written: Sequence[Any], timing: Any = None) -> LayerReport:
+    def of(name: str, written: Sequence[Written], timing: Timing) -> LayerReport:
         """Return the report of a layer from what writing its blocks returned."""
 
         def total(key: str) -> np.ndarray:
@@ -41,7 +56,7 @@ class LayerReport:
         return LayerReport(
             name, devices, total("clipped") / weights, np.sqrt(total("square") / weights), total("stuck_low") / devices,
             total("stuck_high") / devices, total("missed") / devices, pulses, reads,
-            timing.seconds(pulses, reads) if timing is not None else 0 * pulses,
+            timing.seconds(pulses, reads),
         )  # fmt: skip
 
 
@@ -65,3 +80,15 @@ class ProgramReport:
     def seconds(self) -> np.ndarray:
         """Seconds that pulses and readings of all layers take, over chips."""
         return np.sum([layer.seconds for layer in self.layers], axis=0)
+
+    def __str__(self) -> str:
+        """Return a table: means over the chips, layer by layer."""
+        heads = ["layer", *(head for head, *_ in COLUMNS)]
+        rows = [
+            [layer.name, *(format(float(np.mean(getattr(layer, key))) * unit, form) for _, key, unit, form in COLUMNS)]
+            for layer in self.layers
+        ]
+        widths = [max(len(row[k]) for row in (heads, *rows)) for k in range(len(heads))]
+        return "\n".join(
+            "  ".join(text.rjust(w) for text, w in zip(row, widths, strict=True)) for row in (heads, *rows)
+        )

@@ -17,25 +17,35 @@ from mho.inference.faults import StuckFaults
 from mho.inference.verify import Verify
 
 Compensation = Literal["none", "global", "column", "tile"]
+TIMES = {
+    "pulse": "a time in seconds",
+    "read": "a time in seconds",
+    "pulses": "a number of pulses",
+    "reads": "a number of readings",
+}
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How long programming takes: seconds of one write pulse, of one reading, and how many devices share them.
+    """How long programming takes: seconds = (write pulses x pulse + readings x read) / parallel.
 
-    seconds = (pulses x pulse + readings x read) / parallel. The pulse is the shortest RRAM write that Charan et al.
-    (JXCDC 2020) state. Raises ConfigError for negative times and for less than one device at once.
+    pulse, read: seconds of one write pulse (6.5 us: the shortest RRAM write in Charan et al., JXCDC 2020) and of one
+        reading. parallel: how many devices are written or read at once.
+    pulses, reads: that one write of a device takes in the mean, before `Verify` reads it.
+    Raises ConfigError for negative numbers and for less than one device at once.
     """
 
     pulse: float = 6.5e-6
     read: float = 250e-9
     parallel: int = 1
+    pulses: float = 1.0
+    reads: float = 0.0
 
     def __post_init__(self) -> None:
         convert_fields(self)
         problems = [
-            (name, f"is a time in seconds, not negative, found {getattr(self, name)}")
-            for name in ("pulse", "read")
+            (name, f"is {what}, not negative, found {getattr(self, name)}")
+            for name, what in TIMES.items()
             if not 0 <= getattr(self, name) < math.inf
         ]
         if self.parallel < 1:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mho.devices.base import over_chips
+from mho.devices.spread import PerChip, numbers
+from mho.errors import MhoError
 from mho.inference.programmed import Programmed
+from mho.inference.verify import Verify
+from mho.kernels.product import normals
+
+ROUNDS = 2**16
+"""Draw numbers that one programming of a block may use; there are 2^32 in all."""
 
 
 @dataclass(frozen=True)
@@ -30,27 +38,140 @@ class Written:
     missed: Tensor
 
 
-def write_(block: Programmed) -> Written:
-    """Write the devices of a block and show the weights; return how it went."""
+def write_(block: Programmed, stuck: Tensor | None = None) -> Written:
+    """Write the devices of a block and show the weights; return how it went.
+
+    stuck: int8, shaped like the conductances: devices that are stuck beside those that the settings draw.
+    """
     settings, layout = block.settings, block.settings.conductances
-    call = int(block.writes)
-    block.writes += 1
     wanted = block.wanted()
-    found = settings.error.written(wanted, layout, block.draw, call)
+    block.stuck_(_stuck(block, tuple(wanted.shape), stuck))
+    call = _first_call(block)
+    found = block.held(settings.error.written(wanted, layout, block.draw, call))
     chips = found.shape[0]
-    nothing = torch.zeros(chips, dtype=torch.float64)
-    low, high = nothing, nothing
-    if settings.faults.present:
-        stuck = settings.faults.drawn(tuple(found.shape), block.draw)
-        block.stuck = stuck
-        found = torch.where(stuck < 0, layout.g_min, torch.where(stuck > 0, layout.g_max, found))
-        low, high = ((stuck == code).flatten(1).sum(1).double() for code in (-1, 1))
+    devices = found[0].numel()
+    pulses = torch.full((chips,), settings.timing.pulses * devices, dtype=torch.float64)
+    reads = torch.full((chips,), settings.timing.reads * devices, dtype=torch.float64)
+    missed = torch.zeros(chips, dtype=torch.float64)
+    if settings.verify is not None:
+        loop = _Loop(block, settings.verify, wanted, found)
+        found = loop.run(call)
+        pulses, reads, missed = pulses + loop.pulses, reads + loop.reads, per_chip(loop.left)
     block.conductance = found
     shown = layout.to_weights(found)
     block.show_(shown)
-    clipped = (block.target.abs() > 1).flatten(1).sum(1).double()
-    square = (shown - layout.quantised(block.target)).square_().flatten(1).sum(1, dtype=torch.float64)
-    pulses = nothing + found[0].numel()
+    low, high = (torch.zeros(chips, dtype=torch.float64) for _ in range(2))
+    if block.stuck is not None:
+        low, high = per_chip(block.stuck < 0), per_chip(block.stuck > 0)
+    off = shown.sub_(layout.quantised(block.target)).square_()
     return Written(
-        found[0].numel(), block.target[0].numel(), clipped, square, low, high, pulses, nothing.clone(), nothing.clone()
+        devices,
+        block.target[0].numel(),
+        per_chip(block.target.abs() > 1),
+        per_chip(off),
+        low,
+        high,
+        pulses,
+        reads,
+        missed,
     )
+
+
+def per_chip(values: Tensor) -> Tensor:
+    """Return the sums over all that a chip holds, float64."""
+    return values.flatten(1).sum(1, dtype=torch.float64)
+
+
+def _stuck(block: Programmed, shape: tuple[int, ...], given: Tensor | None) -> Tensor | None:
+    faults = block.settings.faults
+    drawn = faults.drawn(shape, block.draw) if faults.present else None
+    if given is None or drawn is None:
+        return drawn if given is None else given
+    return torch.where(given != 0, given, drawn)
+
+
+def _first_call(block: Programmed) -> int:
+    """Return the number of the first draw of this programming of a block, and count it."""
+    call = int(block.writes) * ROUNDS
+    block.writes += 1
+    return call
+
+
+class _Loop:
+    """Readings and further writes of one block.
+
+    found: conductances; left: devices whose reading was not near enough yet; pulses, reads: per chip.
+    """
+
+    def __init__(self, block: Programmed, verify: Verify, wanted: Tensor, found: Tensor) -> None:
+        self.block, self.verify, self.wanted, self.found = block, verify, wanted, found
+        self.window = block.settings.conductances.window
+        self.left = torch.ones_like(found, dtype=torch.bool)
+        self.pulses, self.reads = (torch.zeros(found.shape[0], dtype=torch.float64) for _ in range(2))
+        self.sent = torch.zeros_like(found) if verify.total else None
+        self.sizes = self._sizes() if verify.strategy == "tune" else None
+
+    def run(self, first: int) -> Tensor:
+        """Return the conductances after all iterations; first: the number of the first draw."""
+        if self.verify.iterations >= ROUNDS:
+            raise MhoError(
+                f"verify.iterations is {self.verify.iterations}, but draws are numbered for fewer than {ROUNDS}; give "
+                "fewer, 20 is usual"
+            )
+        for i in range(self.verify.iterations):
+            error = self._read(first + i)
+            if not bool(self.left.any()):
+                return self.found
+            number = self._number(error)
+            self.pulses += per_chip(number)
+            self.found = self.block.held(self._written(error, number, first + i + 1))
+        self._read(first + self.verify.iterations)
+        return self.found
+
+    def _read(self, call: int) -> Tensor:
+        """Read the devices that are left; return target - reading and take those that are near enough out of `left`."""
+        self.reads += per_chip(self.left)
+        error = self.wanted - self.found
+        if any(numbers(self.verify.read_noise)):
+            noise = normals(self.block.draw.keys("verify reading"), tuple(error.shape), call)
+            error -= noise.mul_(self._siemens(self.verify.read_noise, "verify.read_noise"))
+        self.left &= error.abs() > self._siemens(self.verify.tolerance, "verify.tolerance")
+        return error
+
+    def _number(self, error: Tensor) -> Tensor:
+        """Return how many pulses every device gets, as floats."""
+        if self.sizes is None:
+            number = self.left.float()
+        else:
+            number = (error.abs() / self._siemens(self.verify.step, "verify.step")).round_()
+            number.clamp_(1.0, float(self.verify.pulses)).mul_(self.left)
+        if self.sent is not None:
+            number = torch.minimum(number, self.verify.total - self.sent)
+            self.sent += number
+        return number
+
+    def _written(self, error: Tensor, number: Tensor, call: int) -> Tensor:
+        """Return the conductances after so many pulses towards the target."""
+        if self.sizes is None:
+            settings = self.block.settings
+            anew = settings.error.written(self.wanted, settings.conductances, self.block.draw, call)
+            return torch.where(number > 0, anew, self.found)
+        moved = number
+        if any(numbers(self.verify.c2c)):
+            xi = normals(self.block.draw.keys("verify pulses"), tuple(error.shape), call)
+            moved = number + xi.mul_(self._chips(self.verify.c2c, "verify.c2c")).mul_(number.sqrt())
+        return (self.found + torch.copysign(self.sizes, error) * moved).clamp_min_(0.0)
+
+    def _sizes(self) -> Tensor:
+        """Return the mean change of every device by a pulse, in siemens."""
+        step = self._siemens(self.verify.step, "verify.step")
+        if not any(numbers(self.verify.d2d)):
+            return step.expand_as(self.found)
+        xi = normals(self.block.draw.keys("verify step"), tuple(self.found.shape))
+        return xi.mul_(self._chips(self.verify.d2d, "verify.d2d")).add_(1.0).abs_().mul_(step)
+
+    def _chips(self, value: PerChip, name: str) -> Tensor:
+        return torch.from_numpy(over_chips(value, self.found.shape[0], name).copy())
+
+    def _siemens(self, value: PerChip, name: str) -> Tensor:
+        return self._chips(value, name) * self.window
