@@ -250,18 +250,20 @@ def test_a_time_that_cannot_be(seconds: float) -> None:
 
 BAD = [
     (lambda: Drift(std=-0.1), "std: is a standard deviation and cannot be negative, found -0.1"),
-    (lambda: Drift(nu=math.nan), "nu: must be finite"),
+    (lambda: Drift(nu=math.nan), "nu: expected a finite number or a list of numbers, one per chip, found nan"),
     (lambda: Drift(nu_low=0.2, nu_high=0.1), "nu_low: is 0.2, above nu_high = 0.1; exchange them"),
     (lambda: Drift(activation=-1.0), "activation: cannot be negative"),
     (lambda: ReadNoise(relative=-0.1), "relative: cannot be negative"),
-    (lambda: ReadNoise(absolute=(0.0, math.inf)), "absolute: cannot be negative or infinite"),
+    (lambda: ReadNoise(absolute=(0.0, math.inf)), "absolute: expected a finite number"),
     (lambda: FlickerNoise(t_read=0.0), "t_read: is the time of one reading in seconds, above 0, found 0"),
     (lambda: Retention(time=0.0), 'time: is a time constant .* retention = "none" has no loss'),
     (lambda: Retention(time=1.0, beta=1.5), "beta: is above 0 and at most 1, found 1.5"),
     (lambda: Temperature(((0.0, 300.0), (50.0, 310.0), (20.0, 300.0))), "goes backwards: 20 s after 50 s"),
     (lambda: Temperature(((10.0, 300.0),)), "begins at 0 seconds, found 10"),
     (lambda: Temperature(((0.0, -5.0),)), "in kelvin, above 0"),
-    (lambda: Temperature(()), r"lists \[seconds, kelvin\]"),
+    (lambda: Temperature(()), r"lists \[seconds, kelvin\] from 0 on, found none; give \[\[0, 300\]\]"),
+    (lambda: Temperature(((0.0, 300.0, 1.0),)), "profile: expected a list, each "),  # type: ignore[arg-type]
+    (lambda: Ageing(drift=0.05), "drift: expected a table of nu, "),  # type: ignore[arg-type]
     (lambda: Temperature(reference=0.0), "reference: is in kelvin"),
     (lambda: Ageing(t0=0.0), "t0: is the time from programming to the first read"),
 ]

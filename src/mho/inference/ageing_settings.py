@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from mho.devices.spread import PerChip, numbers, per_chip
+from mho.config.values import convert_fields
+from mho.devices.spread import PerChip, numbers
 from mho.errors import SettingsError
 
 BOLTZMANN = 8.617333262e-5
@@ -21,8 +22,8 @@ Problem = tuple[str, str]
 
 def _not_negative(settings: Any, *names: str) -> Iterator[Problem]:
     for name in names:
-        if any(not 0 <= v < math.inf for v in numbers(getattr(settings, name))):
-            yield name, f"cannot be negative or infinite, found {getattr(settings, name)}; 0 turns it off"
+        if any(v < 0 for v in numbers(getattr(settings, name))):
+            yield name, f"cannot be negative, found {getattr(settings, name)}; 0 turns it off"
 
 
 def _check(problems: Iterator[Problem]) -> None:
@@ -54,15 +55,12 @@ class Drift:
     activation: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("nu", "std"):
-            object.__setattr__(self, name, per_chip(getattr(self, name)))
+        convert_fields(self)
         _check(self._problems())
 
     def _problems(self) -> Iterator[Problem]:
         yield from _not_negative(self, "activation")
         for name in ("nu", "std"):
-            if any(not math.isfinite(v) for v in numbers(getattr(self, name))):
-                yield name, f"must be finite, found {getattr(self, name)}; 0.05 is usual for nu of PCM"
             low, high = getattr(self, f"{name}_low"), getattr(self, f"{name}_high")
             if low is not None and high is not None and low > high:
                 yield f"{name}_low", f"is {low}, above {name}_high = {high}; exchange them"
@@ -89,8 +87,7 @@ class ReadNoise:
     absolute: PerChip = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("relative", "absolute"):
-            object.__setattr__(self, name, per_chip(getattr(self, name)))
+        convert_fields(self)
         _check(_not_negative(self, "relative", "absolute"))
 
 
@@ -111,12 +108,12 @@ class FlickerNoise:
     t_read: float = 250e-9
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "amplitude", per_chip(self.amplitude))
+        convert_fields(self)
         _check(self._problems())
 
     def _problems(self) -> Iterator[Problem]:
         yield from _not_negative(self, "amplitude", "power", "most")
-        if not 0 < self.t_read < math.inf:
+        if not self.t_read > 0:
             yield "t_read", f"is the time of one reading in seconds, above 0, found {self.t_read}; give 250e-9"
 
 
@@ -137,13 +134,12 @@ class Retention:
     activation: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("time", "spread"):
-            object.__setattr__(self, name, per_chip(getattr(self, name)))
+        convert_fields(self)
         _check(self._problems())
 
     def _problems(self) -> Iterator[Problem]:
         yield from _not_negative(self, "spread", "rest", "activation")
-        if any(not 0 < v < math.inf for v in numbers(self.time)):
+        if any(v <= 0 for v in numbers(self.time)):
             yield "time", f'is a time constant in seconds, above 0, found {self.time}; retention = "none" has no loss'
         if not 0 < self.beta <= 1:
             yield "beta", f"is above 0 and at most 1, found {self.beta}; 1 is an exponential loss"
@@ -164,23 +160,23 @@ class Temperature:
     conduction: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "profile", tuple(tuple(float(v) for v in step) for step in self.profile))
+        convert_fields(self)
         _check(self._problems())
 
     def _problems(self) -> Iterator[Problem]:
         yield from _not_negative(self, "conduction")
-        if not 0 < self.reference < math.inf:
+        if not self.reference > 0:
             yield "reference", f"is in kelvin, above 0, found {self.reference}; room temperature is {ROOM:g}"
-        if not self.profile or any(len(step) != 2 for step in self.profile):
-            yield "profile", f"lists [seconds, kelvin], found {self.profile}; give [[0, {ROOM:g}]]"
+        if not self.profile:
+            yield "profile", f"lists [seconds, kelvin] from 0 on, found none; give [[0, {ROOM:g}]]"
             return
         times = [seconds for seconds, _ in self.profile]
         if times[0] != 0:
             yield "profile", f"begins at 0 seconds, found {times[0]:g}; give the temperature from the start on"
         for before, after in pairwise(times):
-            if not before < after < math.inf:
+            if not before < after:
                 yield "profile", f"goes backwards: {after:g} s after {before:g} s; list the times in order"
-        if any(not 0 < kelvin < math.inf for _, kelvin in self.profile):
+        if any(kelvin <= 0 for _, kelvin in self.profile):
             hot = [kelvin for _, kelvin in self.profile]
             yield "profile", f"holds temperatures in kelvin, above 0, found {hot}; 25 °C are 298.15"
 
@@ -221,7 +217,8 @@ class Ageing:
     t0: float = 20.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.t0 < math.inf:
+        convert_fields(self)
+        if not self.t0 > 0:
             problem = f"is the time from programming to the first read in seconds, above 0, found {self.t0}; give 20"
             raise SettingsError([("t0", problem)])
 
