@@ -65,7 +65,7 @@ def surroundings() -> dict[str, str]:
     return {**env, "PYTHONPATH": str(Path(__file__).parents[1]) + ":" + env["PYTHONPATH"]}
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", pytest.param("adam", marks=pytest.mark.slow)])
 def test_killed_in_an_epoch_and_begun_again_gives_the_same_bytes(tmp_path: Path, optimizer: str) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run(command(whole, optimizer), check=True, env=surroundings())

@@ -10,6 +10,9 @@ _HOMES = {
     "Ageing": "ageing_settings", "Conductances": "conductances", "Programmed": "programmed",
     "ProgramReport": "programming_report", "Programming": "settings", "ProgrammingPreset": "presets",
     "StuckFaults": "faults", "Timing": "settings", "Verify": "verify", "WriteError": "errors", "age": "programming",
+    "Aware": "hardware_aware_model", "Distillation": "distillation", "HardwareAware": "hardware_aware_settings",
+    "WeightClip": "hardware_aware_settings", "WeightNoise": "hardware_aware_settings",
+    "distillation_loss": "distillation", "hardware_aware": "hardware_aware_model",
     "preset": "presets", "preset_rows": "presets", "program": "programming", "restore": "programming",
 }  # fmt: skip
 
