@@ -29,9 +29,14 @@ def run_study(
     seed: Annotated[int, typer.Option(help="One seed repeats everything.")] = 0,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="A setting of all cases; repeatable."),
+        typer.Option(
+            "--set", metavar="PATH=VALUE", help="A setting of all cases, or of a study made of steps; repeatable."
+        ),
     ] = None,
-    case: Annotated[list[str] | None, typer.Option(metavar="CASE", help="Run only this case; repeatable.")] = None,
+    case: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CASE", help="Run only this case or step (with those it needs); repeatable."),
+    ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="A line per epoch instead of a bar.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:

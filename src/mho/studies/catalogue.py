@@ -3,19 +3,20 @@
 from mho.errors import ConfigError, nearest
 from mho.studies import ambrogio_2018, cristiano_2018, gokmen_2016, gokmen_2017, kim_2019, wu_2025
 from mho.studies.base import Study
+from mho.studies.bench import Bench
 
-ROWS = (
+ROWS: tuple[Study | Bench, ...] = (
     gokmen_2016.STUDY, gokmen_2017.STUDY, ambrogio_2018.STUDY, cristiano_2018.STUDY, kim_2019.STUDY, wu_2025.STUDY,
     wu_2025.LENET,
 )  # fmt: skip
 
 
-def studies() -> tuple[Study, ...]:
+def studies() -> tuple[Study | Bench, ...]:
     """Return all studies."""
     return ROWS
 
 
-def study(name: str) -> Study:
+def study(name: str) -> Study | Bench:
     """Return the study of this name; raise ConfigError with the nearest names when there is none."""
     for row in ROWS:
         if row.name == name:

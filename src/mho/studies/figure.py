@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -22,17 +22,20 @@ FLOOR = 0.1
 
 def draw(study: Study, outcomes: Sequence[Outcome], folder: Path) -> None:
     """Write figure.png and figure.svg: of cases with series, what `series_figure` draws of them."""
+    paint = draw_series if any(o.case.axes for o in outcomes) else _draw_cases
+    save_figure(study.name, folder, lambda figure: paint(figure, study, outcomes))
+
+
+def save_figure(name: str, folder: Path, paint: Callable[[Figure], None]) -> None:
+    """Write what `paint` draws as figure.png and figure.svg; the same drawing of `name` gives the same bytes."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with rc_context({"font.size": 9, "svg.hashsalt": study.name, "svg.fonttype": "none"}):
+    with rc_context({"font.size": 9, "svg.hashsalt": name, "svg.fonttype": "none"}):
         figure = Figure(layout="constrained")
         FigureCanvasAgg(figure)
-        if any(o.case.axes for o in outcomes):
-            draw_series(figure, study, outcomes)
-        else:
-            _draw_cases(figure, study, outcomes)
+        paint(figure)
         with replacing(folder / "figure.png") as temporary:
             figure.savefig(temporary, format="png", dpi=130)
         with replacing(folder / "figure.svg") as temporary:

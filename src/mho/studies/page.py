@@ -44,7 +44,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], str]:
         raise CheckpointError(
             f"{folder} holds no results of a study ({error}); run mho study run NAME --out {folder}"
         ) from error
-    return about, text[text.index("\n|") + 1 : text.rindex("|\n") + 2]
+    return about, text[text.index("\n\n") + 2 : text.rindex("|\n") + 2]
 
 
 def block(about: dict[str, Any], table: str, stem: str) -> str:
@@ -64,4 +64,6 @@ def block(about: dict[str, Any], table: str, stem: str) -> str:
 
 
 def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

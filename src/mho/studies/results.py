@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean, stdev
 from typing import Any
 
-from mho.studies.base import Reference, Study
+from mho.studies.base import Study
 from mho.studies.hardware import hardware
 from mho.studies.outcome import Outcome
-
-NOTHING = "no published number known"
-ACCURACY, POINTS = "% test accuracy", "points of test accuracy"
+from mho.studies.rows import ACCURACY, POINTS, result_row, signed
 
 
 def rows(study: Study, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     """Return the rows of results.json: accuracies, then known distances from the baseline, then from the yardstick."""
     outcomes = parts(outcomes)
-    found = [_row(o.case.name, o.accuracy, study.known(o.case, o.config)[0], ACCURACY) for o in outcomes]
+    found = [result_row(o.case.name, o.accuracy, study.known(o.case, o.config)[0], ACCURACY) for o in outcomes]
     for o in outcomes:
         gap, known = penalty(study, outcomes, o), study.known(o.case, o.config)[1]
         if known and gap is not None:
-            found.append(_row(f"{o.case.name}, over the baseline", gap, known, POINTS))
+            found.append(result_row(f"{o.case.name}, over the baseline", gap, known, POINTS))
     gaps = [(o, from_yardstick(study, outcomes, o)) for o in outcomes]
-    return found + [_row(f"{o.case.name}, over {study.yardstick}", gap, (), POINTS) for o, gap in gaps if gap]
+    return found + [result_row(f"{o.case.name}, over {study.yardstick}", gap, (), POINTS) for o, gap in gaps if gap]
 
 
 def parts(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Return an outcome for every row: of a case with a series, one for each of its values."""
     return [part for o in outcomes for part in o.parts()]
-
-
-def _row(case: str, values: Sequence[float], references: Sequence[Reference], unit: str) -> dict[str, Any]:
-    return {
-        "case": case,
-        "ours": round(fmean(values), 4),
-        "std": round(stdev(values), 4) if len(values) > 1 else 0.0,
-        "chips": len(values),
-        "paper": next((r.value for r in references if r.value is not None), None),
-        "provenance": "; ".join(str(r) for r in references) or NOTHING,
-        "unit": unit,
-    }
 
 
 def penalty(study: Study, outcomes: Sequence[Outcome], outcome: Outcome) -> list[float] | None:
@@ -87,16 +72,11 @@ def table(study: Study, outcomes: Sequence[Outcome]) -> str:
             o.case.about,
             f"{o.mean:.2f}{spread}",
             f"{100 - o.mean:.2f}",
-            *("" if gap is None else _signed(gap) for gap in gaps),
+            *("" if gap is None else signed(gap) for gap in gaps),
             "; ".join(str(r) for known in study.known(o.case, o.config) for r in known),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def _signed(gap: Sequence[float]) -> str:
-    spread = f" ± {stdev(gap):.2f}" if len(gap) > 1 else ""
-    return f"{fmean(gap):+.2f}{spread}".replace("-", "−")
 
 
 def setup(study: Study, outcomes: Sequence[Outcome]) -> list[str]:

@@ -1,22 +1,20 @@
-"""Carry a study out: every case in a run directory of its own, results after each of them."""
+"""Carry a study out: every case in a run directory of its own, or every step of a bench, results after each of them."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import shlex
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mho.config import RunConfig
 from mho.data import load
-from mho.folders import write_text
 from mho.studies.base import Case, Study
+from mho.studies.bench import Bench
+from mho.studies.bench_runner import run_bench
 from mho.studies.catalogue import study as find
 from mho.studies.outcome import Outcome, carry_out, read
+from mho.studies.output import Clock, command, refuse_another_study, show_results, slug, write_results
 from mho.studies.report import report_rows, report_tables
 from mho.studies.results import setup
 from mho.train.summary import versions
@@ -28,37 +26,43 @@ def run(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Run a study and return its rows: case, ours, std, chips, paper, provenance, unit.
 
-    Writes OUT/runs/CASE (a run directory each), and after every case OUT/results.json, study.json, table.md,
-    figure.png and figure.svg. Run again, it keeps finished cases and goes on with an interrupted one. A case
-    that diverges reports its accuracy, and the others go on. settings: "path=value" for all cases, as for
-    `mho train --set`. cases: names of those to run; others are still shown when their results are there.
+    Writes after every case OUT/results.json, study.json, table.md, figure.png and figure.svg; OUT/runs/CASE (a run
+    directory each) or, of a study made of steps, OUT/steps/STEP.json. Run again, it keeps finished cases and goes on
+    with an interrupted one. A case that diverges reports its accuracy, and the others go on. settings: "path=value" of
+    all cases, as for `mho train --set`, or "name=value" of a study made of steps. cases: names of those to run (and the
+    steps that they need); others are still shown when their results are there.
 
-    Raises ConfigError for unknown names or settings, and when OUT holds results of other settings; DataError.
+    Raises ConfigError for unknown names or settings, and when OUT holds results of another study or of other settings;
+    DataError.
     """
-    study, folder = find(name), Path(out)
-    configs = {case.name: study.config(case, mode, seed, settings) for case in study.cases}
-    asked = {
-        "study": name,
-        "mode": mode,
-        "seed": seed,
-        "settings": list(settings),
-        "cases": cases and list(cases),
-    }
+    found, folder = find(name), Path(out)
+    refuse_another_study(name, folder)
+    asked = {"study": name, "mode": mode, "seed": seed, "settings": list(settings), "cases": cases and list(cases)}
+    if isinstance(found, Bench):
+        rows = run_bench(found, folder, asked, progress)
+    else:
+        rows = _run_cases(found, folder, asked, progress)
+    if progress:
+        show_results(folder)
+    return rows
+
+
+def _run_cases(study: Study, folder: Path, asked: dict[str, Any], progress: bool | str) -> list[dict[str, Any]]:
+    configs = {case.name: study.config(case, asked["mode"], asked["seed"], asked["settings"]) for case in study.cases}
     done = {case.name: found for case in study.cases if (found := _read(folder, case, configs)) is not None}
-    left = [case for case in study.choose(cases) if case.name not in done]
-    clock = _Clock(len(left), kept=list(done), shown=bool(progress))
+    left = [case for case in study.choose(asked["cases"]) if case.name not in done]
+    clock = Clock(len(left), kind="case", kept=list(done), shown=bool(progress))
     sets = {configs[case.name].data for case in left}
     data = {named: load(named, progress=bool(progress)) for named in sorted(sets)}
     for case in left:
-        clock.begin(case)
+        clock.begin(case.name, case.about)
         config = configs[case.name]
-        done[case.name] = carry_out(case, config, _place(folder, case), data[config.data], progress)
-        clock.end(done[case.name])
+        outcome = done[case.name] = carry_out(case, config, _place(folder, case), data[config.data], progress)
+        how = f" (diverged: {outcome.diverged})" if outcome.diverged else ""
+        clock.end(f"{case.name}: test accuracy {outcome.mean:.2f} ± {outcome.std:.2f} %{how}")
         _write(study, folder, _ordered(study, done), asked)
     if not left:
         _write(study, folder, _ordered(study, done), asked)
-    if progress:
-        print(f"\n{(folder / 'table.md').read_text(encoding='utf-8')}\n{folder / 'figure.png'}", flush=True)
     return report_rows(study, _ordered(study, done))
 
 
@@ -67,7 +71,7 @@ def _ordered(study: Study, done: dict[str, Outcome]) -> list[Outcome]:
 
 
 def _place(folder: Path, case: Case) -> Path:
-    return folder / "runs" / (re.sub(r"[^a-z0-9]+", "-", case.name.lower()).strip("-"))
+    return folder / "runs" / slug(case.name)
 
 
 def _read(folder: Path, case: Case, configs: dict[str, RunConfig]) -> Outcome | None:
@@ -98,47 +102,5 @@ def _write(study: Study, folder: Path, outcomes: list[Outcome], asked: dict[str,
             for o in outcomes
         ],
     }
-    write_text(folder / "results.json", json.dumps(report_rows(study, outcomes), indent=1, allow_nan=False) + "\n")
-    write_text(folder / "study.json", json.dumps(about, indent=1, allow_nan=False) + "\n")
-    lines = "".join(f"- {line}\n" for line in setup(study, outcomes))
-    write_text(folder / "table.md", f"# {study.name}: {study.source}\n\n{report_tables(study, outcomes)}\n{lines}")
+    write_results(folder, report_rows(study, outcomes), about, report_tables(study, outcomes))
     draw(study, outcomes, folder)
-
-
-def command(asked: dict[str, Any]) -> str:
-    """Return the command line that asks for the same, less its --out."""
-    words = ["mho", "study", "run", asked["study"], f"--{asked['mode']}"]
-    words += [] if asked["seed"] == 0 else ["--seed", str(asked["seed"])]
-    words += [word for setting in asked["settings"] for word in ("--set", setting)]
-    words += [word for case in asked["cases"] or () for word in ("--case", case)]
-    return shlex.join(words)
-
-
-class _Clock:
-    """Says which case runs, how the last one ended, and how long the rest will take at the pace so far."""
-
-    def __init__(self, cases: int, *, kept: list[str], shown: bool) -> None:
-        self.cases, self.done, self.shown = cases, 0, shown
-        self.start = time.perf_counter()
-        if kept:
-            self._say(f"kept from before: {', '.join(kept)}")
-
-    def begin(self, case: Case) -> None:
-        """Say which case starts."""
-        self._say(f"case {self.done + 1} of {self.cases}: {case.name}: {case.about}")
-
-    def end(self, outcome: Outcome) -> None:
-        """Say how a case ended, and what is left."""
-        self.done += 1
-        left = (time.perf_counter() - self.start) / self.done * (self.cases - self.done)
-        rest = f"; about {_minutes(left)} left" if self.done < self.cases else ""
-        how = f" (diverged: {outcome.diverged})" if outcome.diverged else ""
-        self._say(f"{outcome.case.name}: test accuracy {outcome.mean:.2f} ± {outcome.std:.2f} %{how}{rest}")
-
-    def _say(self, text: str) -> None:
-        if self.shown:
-            print(text, flush=True)
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

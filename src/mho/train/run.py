@@ -66,7 +66,7 @@ def train(
         folder.check_new()
     config = config or RunConfig()
     start = time.perf_counter()
-    with _threads(config.threads):
+    with threads(config.threads):
         data = data or load(config.data, progress=bool(progress))
         shown = reporter(progress)
         try:
@@ -125,7 +125,7 @@ def _warn_of_threads(lines: list[dict[str, Any]]) -> None:
 
 
 @contextmanager
-def _threads(count: int | None) -> Iterator[None]:
+def threads(count: int | None) -> Iterator[None]:
     """Set the number of torch threads for a block."""
     before = torch.get_num_threads()
     if count is not None:
