@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -13,19 +15,18 @@ from torch import nn
 
 from mho.errors import ConfigError, nearest
 from mho.random import make_key
-
-Shape = tuple[int, int, int]
-"""Channels, height and width of one image."""
+from mho.train.deep_networks import Shape, resnet_18, vgg_16
 
 
 def make_network(name: str, shape: Shape, classes: int, *, seed: int = 0) -> nn.Sequential | nn.Module:
     """Return a network for images of `shape`, with logits of `classes` as its outputs.
 
-    name: "fcn", "fcn-250-125", "lenet", or "path/to/file.py:function", a function of (shape, classes) that returns a
-        module.
+    name: "fcn", "fcn-250-125", "lenet", "lenet-5", "vgg-16", "resnet-18"; the last two with a width, the outputs of
+        their first convolution, as "vgg-16-w16" (64 without); or "path/to/file.py:function", a function of
+        (shape, classes) that returns a module.
     Raises ConfigError when there is no such network or the images do not fit it.
     """
-    maker = NETWORKS.get(name) or _own(name)
+    maker = NETWORKS.get(name) or _as_wide(name) or _own(name)
     low, high = make_key(seed, 0, "network", "init")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(high << 32 | low)
@@ -69,13 +70,7 @@ def fcn_250_125(shape: Shape, classes: int) -> nn.Sequential:
 
 def lenet(shape: Shape, classes: int) -> nn.Sequential:
     """Return the network of Gokmen, Onen & Haensch 2017: convolutions of 16 and 32 5x5 kernels, 128 tanh."""
-    channels, *size = shape
-    left = [((n - 4) // 2 - 4) // 2 for n in size]
-    if min(left) < 1:
-        raise ConfigError(
-            f"network 'lenet' was asked for on images of {size[0]}x{size[1]}, but its two 5x5 convolutions "
-            "and poolings need at least 16x16; use --network fcn, or larger images such as --data mnist"
-        )
+    channels, left = shape[0], _after_two_convolutions("lenet", shape, padding=0)
     return _named(
         conv1=nn.Conv2d(channels, 16, 5), tanh1=nn.Tanh(), pool1=nn.MaxPool2d(2),
         conv2=nn.Conv2d(16, 32, 5), tanh2=nn.Tanh(), pool2=nn.MaxPool2d(2),
@@ -85,7 +80,47 @@ def lenet(shape: Shape, classes: int) -> nn.Sequential:
     )  # fmt: skip
 
 
-NETWORKS: dict[str, Callable[[Shape, int], nn.Module]] = {"fcn": fcn, "fcn-250-125": fcn_250_125, "lenet": lenet}
+def lenet_5(shape: Shape, classes: int) -> nn.Sequential:
+    """Return LeNet-5 as it is used today: convolutions of 6 and 16 5x5 kernels, 120 and 84 units, ReLU, max pooling.
+
+    The first convolution has a padding of 2: the 32x32 pixels of the original (LeCun et al., Proc. IEEE 1998), which
+    has tanh, trained subsampling and a sparse second convolution. With 1x28x28 pixels it has 61,706 weights.
+    """
+    left = _after_two_convolutions("lenet-5", shape, padding=2)
+    return _named(
+        conv1=nn.Conv2d(shape[0], 6, 5, padding=2), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(6, 16, 5), relu2=nn.ReLU(), pool2=nn.MaxPool2d(2),
+        flatten=nn.Flatten(),
+        fc1=nn.Linear(16 * prod(left), 120), relu3=nn.ReLU(),
+        fc2=nn.Linear(120, 84), relu4=nn.ReLU(),
+        fc3=nn.Linear(84, classes),
+    )  # fmt: skip
+
+
+def _after_two_convolutions(name: str, shape: Shape, padding: int) -> list[int]:
+    """Return the pixels that two 5x5 convolutions with poolings leave; raise ConfigError where there are none."""
+    left = [((n + 2 * padding - 4) // 2 - 4) // 2 for n in shape[1:]]
+    if min(left) < 1:
+        least = 16 - 2 * padding
+        raise ConfigError(
+            f"network {name!r} was asked for on images of {shape[1]}x{shape[2]}, but its two 5x5 convolutions and "
+            f"poolings need at least {least}x{least}; use --network fcn, or larger images such as --data mnist"
+        )
+    return left
+
+
+NETWORKS: dict[str, Callable[[Shape, int], nn.Module]] = {
+    "fcn": fcn, "fcn-250-125": fcn_250_125, "lenet": lenet, "lenet-5": lenet_5, "vgg-16": vgg_16,
+    "resnet-18": resnet_18,
+}  # fmt: skip
+OF_ANY_WIDTH = {"vgg-16": vgg_16, "resnet-18": resnet_18}
+
+
+def _as_wide(name: str) -> Callable[[Shape, int], nn.Module] | None:
+    """Return a network of a width that its name tells, None for other names."""
+    match = re.fullmatch(r"(.+)-w([1-9]\d*)", name)
+    maker = OF_ANY_WIDTH.get(match[1]) if match else None
+    return partial(maker, width=int(match[2])) if match and maker else None
 
 
 def _named(**layers: nn.Module) -> nn.Sequential:
