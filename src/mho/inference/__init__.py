@@ -13,7 +13,8 @@ _HOMES = {
     "Aware": "hardware_aware_model", "Distillation": "distillation", "HardwareAware": "hardware_aware_settings",
     "WeightClip": "hardware_aware_settings", "WeightNoise": "hardware_aware_settings",
     "distillation_loss": "distillation", "hardware_aware": "hardware_aware_model",
-    "preset": "presets", "preset_rows": "presets", "program": "programming", "restore": "programming",
+    "measure_error": "fitted", "preset": "presets",
+    "preset_rows": "presets", "program": "programming", "restore": "programming",
 }  # fmt: skip
 
 __all__ = list(_HOMES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -45,7 +44,7 @@ class Conductances:
 
     def _problems(self) -> Iterator[tuple[str, str]]:
         low, high = self.g_min, self.g_max
-        if not 0 <= low < math.inf or not 0 < high < math.inf:
+        if low < 0 or high < 0:
             yield "g_min", f"and g_max are conductances in siemens, not negative, found {low:g} and {high:g}"
         elif low >= high:
             yield "g_min", f"is {low:g} S, but g_max is {high:g} S: the window is the wrong way round; exchange them"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -50,7 +49,7 @@ class WriteError:
 
     def _problems(self) -> Iterator[tuple[str, str]]:
         for name in ("c2c", "d2d"):
-            if any(not 0 <= v < math.inf for v in numbers(getattr(self, name))):
+            if any(v < 0 for v in numbers(getattr(self, name))):
                 yield name, f"is a standard deviation, not negative, found {getattr(self, name)}; 0 turns it off"
         if bool(self.coefficients) != (self.model == "polynomial"):
             yield "coefficients", f'go with model = "polynomial", found {self.coefficients} and {self.model!r}'

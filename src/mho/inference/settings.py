@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -46,7 +45,7 @@ class Timing:
         problems = [
             (name, f"is {what}, not negative, found {getattr(self, name)}")
             for name, what in TIMES.items()
-            if not 0 <= getattr(self, name) < math.inf
+            if getattr(self, name) < 0
         ]
         if self.parallel < 1:
             problems.append(("parallel", f"is how many devices are written at once, at least 1, found {self.parallel}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -46,10 +45,10 @@ class Verify:
 
     def _problems(self) -> Iterator[tuple[str, str]]:
         for name in ("tolerance", "step"):
-            if any(not 0 < v < math.inf for v in numbers(getattr(self, name))):
+            if any(v <= 0 for v in numbers(getattr(self, name))):
                 yield name, f"is a share of the window above 0, found {getattr(self, name)}; 0.01 is 1 %"
         for name in ("read_noise", "c2c", "d2d"):
-            if any(not 0 <= v < math.inf for v in numbers(getattr(self, name))):
+            if any(v < 0 for v in numbers(getattr(self, name))):
                 yield name, f"is a standard deviation, not negative, found {getattr(self, name)}"
         for name, least in (("iterations", 1), ("pulses", 1), ("total", 0)):
             if getattr(self, name) < least:
