@@ -24,7 +24,7 @@ def outcome(one: Study, case: int, accuracy: float) -> Outcome:
 
 @BOTH
 def test_rates_are_those_of_a_mean_over_the_batch(one: Study) -> None:
-    digital, plain, taka = (one.config(case, "full", 0) for case in one.cases)
+    digital, plain, taka = (one.config(case, "full", 0) for case in one.cases[:3])
     assert [c.lr * c.batch_size for c in (digital, plain, taka)] == pytest.approx([0.1, 0.05, 0.05])
     rule = taka.analog.rule
     assert isinstance(rule, TikiTaka)
@@ -36,7 +36,7 @@ def test_rates_are_those_of_a_mean_over_the_batch(one: Study) -> None:
 
 @BOTH
 def test_tiki_taka_differs_from_plain_training_by_its_rule_alone(one: Study) -> None:
-    _, plain, taka = (one.config(case, "full", 0) for case in one.cases)
+    _, plain, taka = (one.config(case, "full", 0) for case in one.cases[:3])
     assert taka.analog.with_(rule=plain.analog.rule) == plain.analog
     assert plain.analog.device.c2c == tuple(n for n in (0.1, 0.3, 0.6, 0.9, 1.2) for _ in range(3))
 
@@ -66,15 +66,31 @@ def test_numbers_of_single_rows_are_not_told_of_all_chips_together() -> None:
 
 
 def test_the_set_up_tells_the_rate_of_every_case() -> None:
-    text = setup(FCN, [outcome(FCN, k, 97.0) for k in range(3)])[1]
-    assert "learning rate 0.01 (digital baseline) or 0.005 (analog SGD, Tiki-Taka), times 0.5 after epochs 15" in text
+    text = setup(FCN, [outcome(FCN, k, 97.0) for k in range(6)])[1]
+    falls = "times 0.5 after epochs 15"
+    assert f"learning rate 0.01, {falls} (digital baseline) or 0.005, {falls} (analog SGD, Tiki-Taka) or " in text
+    assert "or 0.01, constant (constant rates: digital baseline) or 0.005, constant (constant rates: analog" in text
+
+
+def test_constant_rates_are_the_only_difference_of_the_second_half() -> None:
+    for first, second in zip(FCN.cases[:3], FCN.cases[3:], strict=True):
+        falling, constant = (FCN.config(case, "full", 0) for case in (first, second))
+        assert second.name == f"constant rates: {first.name}"
+        assert falling.lr_schedule.epochs == (15,)
+        assert constant.lr_schedule.epochs == ()
+        assert constant.with_(lr_schedule=falling.lr_schedule) == falling
 
 
 @BOTH
 def test_the_study_runs(small: Path, tmp_path: Path, one: Study) -> None:
     found = run(one.name, out=tmp_path, settings=settings(small, chips=1), progress=False)
     assert [row["case"] for row in found if row["unit"] == "% test accuracy"] == [
-        "digital baseline", *(f"{name}, c2c {c:g}" for name in ("analog SGD", "Tiki-Taka") for c in (0.1, 0.6, 1.2))
-    ]  # fmt: skip
+        name
+        for start in ("", "constant rates: ")[: len(one.cases) // 3]
+        for name in (
+            f"{start}digital baseline",
+            *(f"{start}{rule}, c2c {c:g}" for rule in ("analog SGD", "Tiki-Taka") for c in (0.1, 0.6, 1.2)),
+        )
+    ]
     summary = json.loads((tmp_path / "runs" / "tiki-taka" / "summary.json").read_text(encoding="utf-8"))
     assert len(summary["test_accuracy"]) == 3

@@ -84,7 +84,6 @@ def setup(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
     run = outcomes[0].config
     data = " and ".join(dict.fromkeys(o.config.data for o in outcomes))
     images = "all" if run.train_images is None else f"the first {run.train_images:,}"
-    falls = f", times {run.lr_schedule.factor:g} after epochs {', '.join(map(str, run.lr_schedule.epochs))}"
     counts = sorted({len(o.accuracy) for o in parts(outcomes)})
     chips = f"{', '.join(map(str, counts))} chips" if counts != [1] else "1 chip"
     series = any(o.case.axes for o in outcomes)
@@ -93,8 +92,7 @@ def setup(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
     differ = ", ".join(["devices", "noise", *(own[v] for v in run.vary)])
     return [
         f"Network {run.network} on {data}: {images} training and all test images, {run.epochs} epochs.",
-        f"Batch {run.batch_size}, loss summed over the batch, learning rate {_rates(outcomes)}"
-        f"{falls if run.lr_schedule.epochs else ', constant'}.",
+        f"Batch {run.batch_size}, loss summed over the batch, learning rate {_rates(outcomes)}.",
         f"Seed {run.seed}, {chips}{' for each row' if series else ''}; "
         f"spreads are standard deviations over chips, which differ in {differ} "
         f"(baseline: initial weights only). "
@@ -105,8 +103,10 @@ def setup(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _rates(outcomes: Sequence[Outcome]) -> str:
-    """Return the learning rate of all cases, or every rate with the cases that have it."""
+    """Return the learning rate of all cases and how it falls, or every one with the cases that have it."""
     found: dict[str, list[str]] = {}
     for o in outcomes:
-        found.setdefault(f"{o.config.lr}", []).append(o.case.name)
+        falls = o.config.lr_schedule
+        after = f", times {falls.factor:g} after epochs {', '.join(map(str, falls.epochs))}"
+        found.setdefault(f"{o.config.lr}{after if falls.epochs else ', constant'}", []).append(o.case.name)
     return " or ".join(rate if len(found) == 1 else f"{rate} ({', '.join(names)})" for rate, names in found.items())
