@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from mho.kernels.product import normals
+from mho.nn.batchnorm import NormBatchNorm
 from mho.nn.chips import per_chip
 from mho.random import check_counter, make_key
 
 COPIED = (
     nn.Linear, nn.Bilinear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d,
     nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d,
-    nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.Embedding, nn.EmbeddingBag, nn.PReLU,
+    nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.Embedding, nn.EmbeddingBag, nn.PReLU, NormBatchNorm,
 )  # fmt: skip
 """Digital layers that get a copy per chip: all take the batch first and hold nothing between batches but buffers."""
 
