@@ -15,6 +15,10 @@ _HOMES = {
     "distillation_loss": "distillation", "hardware_aware": "hardware_aware_model",
     "measure_error": "fitted", "preset": "presets",
     "preset_rows": "presets", "program": "programming", "restore": "programming",
+    "AdaptReport": "adapt_report", "Adaptation": "sparse_settings", "Adapted": "sparse",
+    "EffortAssumptions": "effort_settings", "EffortComparison": "effort", "RandomSparse": "sparse_settings",
+    "adapt": "adaptation", "adapted_layers": "sparse_attach", "attach": "sparse_attach", "balanced": "adapt_set",
+    "compare_effort": "effort", "detach": "sparse_attach", "importance": "adaptation",
 }  # fmt: skip
 
 __all__ = list(_HOMES)

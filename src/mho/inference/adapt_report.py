@@ -46,7 +46,7 @@ class LayerMemory:
     @property
     def value_bits(self) -> int:
         """Bits of the values of a chip, and of their common exponent (8) where they are rounded."""
-        return self.values * self.bits + (8 if self.bits < 32 else 0)
+        return self.values * self.bits + (8 if self.values and self.bits < 32 else 0)
 
     @property
     def address_bits(self) -> int:

@@ -173,6 +173,8 @@ class _Run:
                 optimizer.step()
                 total += loss.detach() * len(rows)
                 step += 1
+            if not all(bool(torch.isfinite(v.detach()).all()) for v in values):
+                raise NotFiniteError(f"values are NaN or infinite after epoch {epoch + 1}")
             history.append(tuple((total / count).tolist()))
             if progress is not None:
                 progress(epoch + 1, training.epochs, sum(history[-1]) / self.chips)
