@@ -90,6 +90,20 @@ def test_a_step_that_is_interrupted_leaves_the_others_and_its_folder(
     assert json.loads((tmp_path / "study.json").read_text(encoding="utf-8"))["seconds"] >= 1000
 
 
+def test_parts_of_a_step_are_kept(tmp_path: Path) -> None:
+    context, made = Context(None, 0, tmp_path, tmp_path), []
+
+    def make() -> dict[str, list[float]]:
+        made.append(1)
+        return {"accuracy": [0.1, 2.0]}
+
+    assert [context.keep("RSA 3 %", make) for _ in range(2)] == [{"accuracy": [0.1, 2.0]}] * 2
+    assert made == [1]
+    (tmp_path / "rsa-3.json").write_text("{", encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"rsa-3\.json is damaged"):
+        context.keep("RSA 3 %", make)
+
+
 def test_settings_are_strict_and_a_folder_keeps_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chosen = ["noises=[0.1, 0.2]", "chips=2"]
     found = run(BENCH.name, "full", out=tmp_path, settings=chosen, progress=False)

@@ -31,6 +31,7 @@ in DIR/steps/STEP.json, and after each step writes results.json, study.json, tab
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,7 +43,9 @@ from mho.config import override
 from mho.config.changes import changed
 from mho.data import Dataset, load
 from mho.errors import ConfigError, nearest
+from mho.folders import write_text
 from mho.studies.base import Reference
+from mho.studies.output import read_json, slug
 from mho.studies.rows import ACCURACY
 
 if TYPE_CHECKING:
@@ -128,6 +131,16 @@ class Context:
         if name not in self.loaded:
             self.loaded[name] = load(name, progress=bool(self.progress))
         return self.loaded[name]
+
+    def keep(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what `make` returns (what JSON can hold), from a file of the step's folder if it was made before.
+
+        So a step that is killed does not do its parts again. Raises CheckpointError for a damaged file.
+        """
+        path = self.folder / f"{slug(name)}.json"
+        if not path.is_file():
+            write_text(path, json.dumps(make(), allow_nan=False) + "\n")
+        return read_json(path)
 
     def say(self, text: str) -> None:
         """Print a line about what goes on, unless nothing is to be shown."""

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from mho.errors import CheckpointError, ConfigError
+from mho.errors import ConfigError
 from mho.folders import check_writable, write_text
 from mho.studies.bench import Bench, BenchSettings, Context, Row, Step
 from mho.studies.bench_results import bench_rows, bench_tables, value
-from mho.studies.output import Clock, command, slug, write_results
+from mho.studies.output import Clock, command, damaged, read_json, slug, write_results
 from mho.train.run import threads
 from mho.train.summary import versions
 
@@ -72,7 +72,7 @@ def _begin(folder: Path, asked: dict[str, Any]) -> None:
         check_writable(folder)
         write_text(path, json.dumps(asked, indent=1) + "\n")
         return
-    held = _json(path)
+    held = read_json(path)
     if held != asked:
         raise ConfigError(
             f"{folder} holds a study with other settings ({'; '.join(_different(held, asked))}), and a study does not "
@@ -110,22 +110,11 @@ def _read(path: Path) -> Done | None:
     """Return a finished step, None where it is not; raises CheckpointError for a damaged file."""
     if not path.is_file():
         return None
-    held = _json(path)
+    held = read_json(path)
     try:
         return Done(tuple(Row(**row) for row in held["rows"]), held["seconds"], held["threads"])
     except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(path, error) from error
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(f"{path} is damaged ({error}); delete it to run what it tells of again")
+        raise damaged(path, error) from error
 
 
 def _rows(bench: Bench, done: Mapping[str, Done]) -> list[Row]:

@@ -25,14 +25,27 @@ def refuse_another_study(name: str, folder: Path) -> None:
     if not path.is_file():
         return
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))["study"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); delete it to write it again") from error
+        held = read_json(path)["study"]
+    except (KeyError, TypeError) as error:
+        raise damaged(path, error) from error
     if held != name:
         raise ConfigError(
             f"study {name} was to be written to {folder}, which holds results of study {held}, and a study does not "
             "write over results; give another --out"
         )
+
+
+def read_json(path: Path) -> Any:
+    """Return what a file of a study's directory holds; raises CheckpointError where it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> CheckpointError:
+    """Return an error that tells of a damaged file."""
+    return CheckpointError(f"{path} is damaged ({error}); delete it to do what it tells of again")
 
 
 def write_results(folder: Path, rows: Sequence[dict[str, Any]], about: dict[str, Any], tables: str) -> None:
