@@ -21,7 +21,9 @@ Told = Callable[[int, int], None]
 class Images(Protocol):
     """What is asked of a data set, as `mho.data.Dataset` answers it."""
 
-    test_labels: Any
+    @property
+    def test_labels(self) -> Any:
+        """The labels of the test set, of any kind that has a length."""
 
     def batch(self, index: slice, *, split: Literal["test"]) -> tuple[Tensor, Tensor]:
         """Return images and labels."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 from mho.config.changes import changed
 from mho.config.toml import lines_of
@@ -40,10 +41,15 @@ def load_programming(source: str | Path) -> Programming:
 
 def dump_programming(settings: Programming) -> str:
     """Return settings as TOML, complete: `load_programming` makes equal ones of it."""
-    held = [(field.name, getattr(settings, field.name)) for field in fields(settings)]
-    plain = [f'{name} = "{"none" if value is None else value}"' for name, value in held if not is_dataclass(value)]
-    tables = [line for name, value in held if is_dataclass(value) for line in lines_of(value, name)]
-    return "\n".join([*plain, *tables]) + "\n"
+    return "\n".join(_tables(settings, "")) + "\n"
+
+
+def _tables(value: Any, path: str) -> list[str]:
+    """Return the lines of a table, then those of the tables in it."""
+    held = {field.name: getattr(value, field.name) for field in fields(value)}
+    inner = {name: one for name, one in held.items() if is_dataclass(one)}
+    own = [line for line in lines_of(value, path) if line.partition(" = ")[0] not in inner]
+    return [*own, *(line for name, one in inner.items() for line in _tables(one, f"{path}.{name}".lstrip(".")))]
 
 
 def save_programming(settings: Programming, path: str | Path) -> None:

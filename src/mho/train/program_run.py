@@ -1,0 +1,194 @@
+"""The weights of a run on many inference chips: programmed, aged, evaluated at one time after another."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mho.config import RunConfig, load
+from mho.data import Dataset
+from mho.data import load as load_data
+from mho.errors import ConfigError
+from mho.folders import check_writable, write_text
+from mho.inference.evaluation import evaluate
+from mho.inference.files import save_programming
+from mho.inference.over_time import Moment, accuracy_over_time
+from mho.inference.programming import program
+from mho.inference.settings import Programming
+from mho.inference.times import Time, read_times
+from mho.nn import convert_to_digital
+from mho.nn.layer import chip_ids
+from mho.report.program import Outcome, write_program_report
+from mho.train.deploy import deployed
+from mho.train.program_progress import Silent, reporter
+from mho.train.program_source import place_of, run_of, trained_model
+from mho.train.summary import versions
+
+RESULTS, SETTINGS = "programmed.json", "programming.toml"
+TIMES = read_times("1s,1h,1d,1y,10y")
+WRITTEN = "as written"
+DIGITAL_SAMPLES = 500
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be done with the weights of a run.
+
+    times: after programming. chips: how many, or which. chip: of the run, whose weights are taken; None for its first.
+    seed: of the inference chips; None for that of the run. images: of the test set, the first so many; None for all.
+    layers: changes of the layers' settings, such as "forward.adc_bits=6". Raises ConfigError for what cannot be.
+    """
+
+    programming: Programming = field(default_factory=Programming)
+    times: tuple[Time, ...] = TIMES
+    chips: int | tuple[int, ...] = 50
+    chip: int | None = None
+    seed: int | None = None
+    images: int | None = None
+    layers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        read_times([t.text for t in self.times])
+        chip_ids(self.chips)
+        if self.images is not None and self.images < 1:
+            raise ConfigError(
+                f"accuracy is measured on at least 1 test image, found {self.images}; leave it out for all"
+            )
+        if self.seed is not None and not 0 <= self.seed < 2**64:
+            raise ConfigError(f"seed is from 0 to 2^64 - 1, found {self.seed}; leave it out for that of the run")
+
+
+def program_run(
+    checkpoint: str | os.PathLike[str], asked: Asked | None = None, *, out: str | os.PathLike[str],
+    report: bool = True, progress: bool | str = True, data: Dataset | None = None,
+) -> Outcome:  # fmt: skip
+    """Program the weights of a trained run on inference chips, and evaluate all of these at one time after another.
+
+    checkpoint: a run directory of `mho train`, or its checkpoint. out: a directory to make (it must be empty), for
+    programming.toml, programmed.json (written after every time), and with `report` a page and a picture. progress: a
+    bar on a terminal and lines elsewhere, "plain" for lines, False for nothing. data: used instead of the run's.
+
+    Raises CheckpointError for a checkpoint that is missing, damaged, or does not fit the layers of the run, naming
+    them; ConfigError for what is asked and cannot be; DataError.
+    """
+    asked, folder, run = asked or Asked(), Path(out), run_of(checkpoint)
+    config = load(run / "config.toml")
+    place = place_of(config, asked.chip)
+    _check_new(folder)
+    with _shown(progress, len(asked.times) + 2) as shown:
+        data = data or load_data(config.data, progress=bool(progress))
+        outcome = _work(run, config, asked, folder, data, place=place, shown=shown)
+        if report:
+            shown.phase("writing the report")
+            write_program_report(folder, outcome)
+    return outcome
+
+
+def _work(
+    run: Path, config: RunConfig, asked: Asked, folder: Path, data: Dataset, *, place: int, shown: Silent
+) -> Outcome:
+    start = time.perf_counter()
+    shown.phase("reading the checkpoint")
+    trained = trained_model(run, config, data)
+    seed = config.seed if asked.seed is None else asked.seed
+    model = deployed(trained, place, chips=chip_ids(asked.chips), seed=seed, settings=asked.layers)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_programming(asked.programming, folder / SETTINGS)
+    images = data.batch(slice(0, asked.images), split="test") if asked.images else data
+    shown.phase("evaluating the digital network")
+    plain = convert_to_digital(trained, place)
+    (digital,) = evaluate(plain, images, progress=shown.told, samples=DIGITAL_SAMPLES)
+    chips = chip_ids(asked.chips)
+    shown.phase(f"programming {len(chips)} chip(s)")
+    report = program(model, asked.programming)
+    shown.phase(f"evaluating {len(chips)} chip(s)")
+    written = Moment(WRITTEN, 0.0, tuple(evaluate(model, images, progress=shown.told)))
+    shown.reached(written)
+    outcome = Outcome(
+        _title(config, len(chips)), chips, digital, written, (), asked.programming, report,
+        _about(run, config, place, seed, asked), _command(run, folder, asked), 0.0,
+    )  # fmt: skip
+
+    def reached(moment: Moment) -> None:
+        nonlocal outcome
+        outcome = replace(outcome, moments=(*outcome.moments, moment), seconds=time.perf_counter() - start)
+        write_text(folder / RESULTS, _json(outcome, finished=len(outcome.moments) == len(asked.times)))
+        shown.reached(moment)
+
+    accuracy_over_time(model, images, asked.times, progress=shown.told, reached=reached)
+    return outcome
+
+
+@contextmanager
+def _shown(progress: bool | str, passes: int) -> Iterator[Silent]:
+    shown = reporter(progress, passes)
+    try:
+        yield shown
+    finally:
+        shown.close()
+
+
+def _check_new(folder: Path) -> None:
+    """Raise ConfigError unless the directory is empty or does not exist, and can be written."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(
+            f"{folder} is not an empty directory, and results do not write over anything; give another --out"
+        )
+    check_writable(folder)
+
+
+def _title(config: RunConfig, chips: int) -> str:
+    network = config.network if "/" not in config.network else Path(config.network.rpartition(":")[0]).stem
+    return f"{network} on {Path(config.data).stem}, programmed on {chips} chip{'s' if chips > 1 else ''}"
+
+
+def _about(run: Path, config: RunConfig, place: int, seed: int, asked: Asked) -> dict[str, str]:
+    """Return what a reader of the results wants to know beside them."""
+    found = {"weights of": str(run), "chip of the run": str(config.chip_ids[place]), "seed": str(seed)}
+    found["test images"] = "all" if asked.images is None else f"the first {asked.images}"
+    return found | ({"changed in the layers": ", ".join(asked.layers)} if asked.layers else {})
+
+
+def _command(run: Path, folder: Path, asked: Asked) -> str:
+    """Return the command that does the same again."""
+    chips = str(asked.chips) if isinstance(asked.chips, int) else f"[{','.join(map(str, asked.chips))}]"
+    words = ["mho", "program", str(run), "--programming", str(folder / SETTINGS), "--chips", chips]
+    words += ["--times", ",".join(t.text for t in asked.times)]
+    for option, value in (("--chip", asked.chip), ("--seed", asked.seed), ("--test-images", asked.images)):
+        words += [] if value is None else [option, str(value)]
+    words += [word for setting in asked.layers for word in ("--set", setting)]
+    return f"{shlex.join(words)} --report --out NEW"
+
+
+def _json(outcome: Outcome, *, finished: bool) -> str:
+    def moment(m: Moment) -> dict[str, Any]:
+        worst = {"worst": m.worst, "worst_chip": outcome.chips[m.worst_place]}
+        return {
+            "time": m.name,
+            "seconds": m.seconds,
+            "mean": m.mean,
+            "std": m.std,
+            **worst,
+            "test_accuracy": m.accuracy,
+        }
+
+    layers = [
+        {key: value if isinstance(value, (str, int)) else value.tolist() for key, value in vars(layer).items()}
+        for layer in outcome.report.layers
+    ]
+    told = {
+        "finished": finished, "chips": outcome.chips, "digital": outcome.digital, "written": moment(outcome.written),
+        "times": [moment(m) for m in outcome.moments], "layers": layers, "about": outcome.about,
+        "command": outcome.command, "seconds": round(outcome.seconds, 2), "threads": torch.get_num_threads(),
+        "versions": versions(),
+    }  # fmt: skip
+    return json.dumps(told, indent=1, allow_nan=False) + "\n"
