@@ -9,7 +9,7 @@ set are ours, and so is LeNet-5's activation (ReLU, max pooling). They were chos
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from pathlib import Path
 
 from mho.studies.base import Reference
 from mho.studies.bench import Bench, Context, Row, Step
@@ -20,7 +20,6 @@ from mho.studies.charan_2020_training import train_aware, train_digital
 
 LABELS = {"mnist": "MNIST", "cifar": "CIFAR-10"}
 """The tasks of the settings, and how rows name them."""
-GOAL = "KD + RSA {} within {} points of digital"
 
 
 def known(tag: str, text: str, value: float | None = None) -> tuple[Reference, ...]:
@@ -53,7 +52,12 @@ def steps(name: str, label: str) -> tuple[Step, ...]:
     """Return the steps of one task."""
 
     def of(run: Callable[..., list[Row]], *more: str) -> Callable[[Context], Sequence[Row]]:
-        return lambda context: run(context, getattr(context.settings, name), label, *more)
+        def step(context: Context) -> Sequence[Row]:
+            task = getattr(context.settings, name)
+            own = label if task.data == getattr(Settings(), name).data else f"{Path(task.data).name} for {label}"
+            return run(context, task, own, *more)
+
+        return step
 
     digital, vat, kd = f"{label}: digital", f"{label}: VAT", f"{label}: KD"
     return (
@@ -113,7 +117,7 @@ BENCH = Bench(
     known=KNOWN,
     penalty=PENALTY,
     setup=setup,
-    draw=partial(draw, labels=tuple(LABELS.values())),
+    draw=draw,
     caption="Accuracy of the same chips under every method; accuracy and speed-up over the share of digital values; "
     "mean and standard deviation over chips",
 )  # fmt: skip

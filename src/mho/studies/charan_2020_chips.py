@@ -69,13 +69,13 @@ def programmed(context: Context, task: Task, label: str, kinds: tuple[str, ...] 
     """Put the networks on chips as they are, and with read-verify-write."""
     rows = []
     for kind in kinds:
-        network = network_of(context, task, kind)
+        network = network_of(context, task, label, kind)
         ways = {NAMES[kind] + ("" if c == USUAL else f", {c}"): CHIPS[c] for c in SUFFERED[kind]}
         if kind != "vat":
             ways[f"{'' if kind == 'digital' else 'KD + '}read-verify-write"] = verified(context)
         for name, how in ways.items():
             found = context.keep(name, partial(_accuracies, context, task, network, how))
-            rows.append(Row(f"{label}: {name}", tuple(found), about=ABOUT.get(name.partition(",")[0], ""),
+            rows.append(Row(f"{label}: {name}", tuple(found), about=ABOUT[name.partition(", ")[2] or name],
                             baseline=f"{label}: digital", group=label))  # fmt: skip
             context.say(f"{label}: {name}: {rows[-1].mean:.2f} ± {rows[-1].std:.2f} %")
     return rows
@@ -87,8 +87,13 @@ ABOUT = {
     "VAT": "trained with fresh chips in every batch",
     "KD": "VAT with the digital network as teacher",
     "KD + read-verify-write": "the KD network, written again where it is off",
+    "w exp(n)": "the other form of the variation",
+    "faults swapped": "1.75 % of the devices stuck at the lowest, 9.04 % at the highest conductance",
+    "levels only": "neither stuck devices nor variation",
+    "levels and variation": "no stuck devices",
+    "levels and faults": "no variation",
 }
-"""What is new in a row, by the first words of its name."""
+"""What is new in a row, by its name or what chips it is on."""
 
 
 def _accuracies(context: Context, task: Task, network: nn.Module, how: Programming) -> list[float]:
@@ -106,7 +111,7 @@ def adapted(context: Context, task: Task, label: str) -> list[Row]:
         name = "RSA" if kind == "digital" else "KD + RSA"
         for fraction in task.fractions:
             share = f"{100 * fraction:g} %"
-            found = context.keep(f"{name} {share}", partial(_adapt_all, context, task, kind, fraction))
+            found = context.keep(f"{name} {share}", partial(_adapt_all, context, task, label, kind, fraction))
             context.say(f"{label}: {name} {share}: {sum(found['accuracy']) / len(found['accuracy']):.2f} %")
             about = f"{found['values']:,} digital values of {context.settings.bits} bits"
             rows.append(Row(f"{label}: {name} {share}", tuple(found["accuracy"]), about=about, group=label,
@@ -119,15 +124,15 @@ def adapted(context: Context, task: Task, label: str) -> list[Row]:
 AXIS = "weights with a digital value (%)"
 
 
-def _adapt_all(context: Context, task: Task, kind: str, fraction: float) -> dict[str, Any]:
+def _adapt_all(context: Context, task: Task, label: str, kind: str, fraction: float) -> dict[str, Any]:
     """Return accuracy, effort and memory of every chip, adapted with a fraction of digital values."""
     data, settings = data_of(context, task), context.settings
     x, y = data.batch(balanced(data.train_labels, task.calibration, seed=context.seed))
     training = Adaptation(
         epochs=task.adapt_epochs, lr=task.adapt_lr, temperature=settings.temperature, distillation=settings.weight
     )
-    teacher = network_of(context, task, "digital") if kind == "kd" else None
-    network = network_of(context, task, kind)
+    teacher = network_of(context, task, label, "digital") if kind == "kd" else None
+    network = network_of(context, task, label, kind)
     found: dict[str, list[float]] = {}
     memory: dict[str, int] = {}
     for chips in groups(context, task):

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 SPEED = "times faster than read-verify-write"
 
 
-def draw(figure: Figure, rows: Sequence[Row], labels: Sequence[str]) -> None:
-    """Draw a line of three panels for every label that there are rows of."""
-    shown = [label for label in labels if any(r.group == label for r in rows)]
+def draw(figure: Figure, rows: Sequence[Row]) -> None:
+    """Draw a line of three panels for every network that there are rows of."""
+    shown = [group for group in dict.fromkeys(r.group for r in rows) if not group.endswith(": cost")]
     figure.set_size_inches(14.0, 4.4 * max(1, len(shown)))
     places = figure.subplots(max(1, len(shown)), 3, squeeze=False)
     for line, label in zip(places, shown, strict=False):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +16,7 @@ from mho.inference.hardware_aware_model import hardware_aware
 from mho.inference.hardware_aware_settings import HardwareAware, WeightClip, WeightNoise
 from mho.studies.bench import Context, Row
 from mho.studies.charan_2020_settings import Task
+from mho.studies.output import slug
 from mho.train.digital import Feed, cosine, fit
 from mho.train.digital import evaluate as evaluate_digital
 from mho.train.metrics import read_lines
@@ -28,19 +31,21 @@ def data_of(context: Context, task: Task) -> Dataset:
 
 def first_test_images(data: Dataset, count: int) -> Dataset:
     """Return a data set with its first `count` test images only."""
-    from dataclasses import replace
-
     return replace(data, test_images=data.test_images[:count], test_labels=data.test_labels[:count])
 
 
-def network_of(context: Context, task: Task, kind: str) -> nn.Module:
+def network_of(context: Context, task: Task, label: str, kind: str) -> nn.Module:
     """Return the trained network of a kind, as its step saved it."""
     from safetensors.torch import load_file
 
     data = data_of(context, task)
     model = make_network(task.network, data.shape, len(data.classes), seed=context.seed)
-    model.load_state_dict(load_file(context.models / f"{task.data}-{kind}.safetensors"))
+    model.load_state_dict(load_file(_file(context, label, kind)))
     return model.eval()
+
+
+def _file(context: Context, label: str, kind: str) -> Path:
+    return context.models / f"{slug(label)}-{kind}.safetensors"
 
 
 def train_digital(context: Context, task: Task, label: str) -> list[Row]:
@@ -48,23 +53,23 @@ def train_digital(context: Context, task: Task, label: str) -> list[Row]:
     data = data_of(context, task)
     model = make_network(task.network, data.shape, len(data.classes), seed=context.seed)
     _fit(context, task, model, task.epochs, task.lr)
-    accuracy = _save(context, task, model, "digital")
+    accuracy = _save(context, task, model, _file(context, label, "digital"))
     return [Row(f"{label}: digital", (accuracy,), about=f"{task.network} in floating point", group=label)]
 
 
 def train_aware(context: Context, task: Task, label: str, kind: str) -> list[Row]:
     """Train on, with weights as fresh chips show them in every batch; kind: "vat", or "kd" with the teacher."""
     settings = context.settings
-    model = network_of(context, task, "digital")
+    model = network_of(context, task, label, "digital")
     clip = WeightClip("deviations", task.deviations) if task.deviations else WeightClip()
     noise = WeightNoise("programming", programming="charan-2020")
     aware = hardware_aware(model, HardwareAware(noise=noise, clip=clip), seed=context.seed)
     loss: dict[str, Any] = {}
     if kind == "kd":
-        teacher = network_of(context, task, "digital")
+        teacher = network_of(context, task, label, "digital")
         loss["loss"] = Distillation(teacher, temperature=settings.temperature, weight=settings.weight)
     _fit(context, task, model, task.aware_epochs, task.aware_lr, **loss)
-    accuracy = _save(context, task, aware.remove(), kind)
+    accuracy = _save(context, task, aware.remove(), _file(context, label, kind))
     about = "the trained weights without chips: " + ("VAT with a teacher" if kind == "kd" else "VAT")
     return [Row(f"{label}: {kind.upper()}, in floating point", (accuracy,), about=about,
                 baseline=f"{label}: digital", group=label)]  # fmt: skip
@@ -85,10 +90,10 @@ def _fit(context: Context, task: Task, model: nn.Module, epochs: int, lr: float,
     )  # fmt: skip
 
 
-def _save(context: Context, task: Task, model: nn.Module, kind: str) -> float:
-    """Save a trained network in OUT/models; return its test accuracy in percent."""
+def _save(context: Context, task: Task, model: nn.Module, path: Path) -> float:
+    """Save a trained network; return its test accuracy in percent."""
     from safetensors.torch import save_file
 
-    with replacing(context.models / f"{task.data}-{kind}.safetensors") as temporary:
+    with replacing(path) as temporary:
         save_file({name: value.contiguous() for name, value in model.state_dict().items()}, temporary)
     return evaluate_digital(model, data_of(context, task))[1]
