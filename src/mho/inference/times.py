@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from itertools import pairwise
@@ -54,11 +53,3 @@ def read_times(text: str | Iterable[str]) -> tuple[Time, ...]:
                 f"younger; give them in order: {', '.join(t.text for t in sorted(set(found), key=lambda t: t.seconds))}"
             )
     return found
-
-
-def in_words(seconds: float) -> str:
-    """Return seconds in the largest unit in which they are 1 or more: 1 h, 2.5 d."""
-    if not math.isfinite(seconds):
-        return "–"
-    unit = next((u for u in reversed(UNITS) if seconds >= UNITS[u] * (1 - 1e-9)), "s")
-    return f"{seconds / UNITS[unit]:.4g} {unit}"
