@@ -1,13 +1,22 @@
 """The studies there are."""
 
 from mho.errors import ConfigError, nearest
-from mho.studies import ambrogio_2018, charan_2020, cristiano_2018, gokmen_2016, gokmen_2017, kim_2019, wu_2025
+from mho.studies import (
+    ambrogio_2018,
+    batchnorm_noise,
+    charan_2020,
+    cristiano_2018,
+    gokmen_2016,
+    gokmen_2017,
+    kim_2019,
+    wu_2025,
+)
 from mho.studies.base import Study
 from mho.studies.bench import Bench
 
 ROWS: tuple[Study | Bench, ...] = (
     gokmen_2016.STUDY, gokmen_2017.STUDY, ambrogio_2018.STUDY, cristiano_2018.STUDY, kim_2019.STUDY, wu_2025.STUDY,
-    wu_2025.LENET, charan_2020.BENCH,
+    wu_2025.LENET, charan_2020.BENCH, batchnorm_noise.BENCH,
 )  # fmt: skip
 
 
