@@ -169,7 +169,7 @@ BENCH = Bench(
     settings=Settings,
     steps=STEPS,
     modes={
-        "quick": {"train_images": 10_000, "test_images": 1000, "epochs": 5, "networks": 2, "chips": 5},
+        "quick": {"train_images": 10_000, "test_images": 1000, "width": 8, "epochs": 5, "networks": 2, "chips": 5},
         "full": {"data": "cifar10", "epochs": 20, "width": 32, "augment": "flip-crop"},
     },
     known={
