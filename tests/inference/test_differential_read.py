@@ -71,7 +71,7 @@ def test_a_column_shares_its_offset() -> None:
 def test_a_shift_of_a_whole_chip_falls_out_of_the_difference_only() -> None:
     """One bit a chip, so that errors are independent."""
     states = replace(STATES, chip_sigma=1.0)
-    chips, bits = tuple(range(20_000)), torch.ones(1, 1, dtype=torch.bool)
+    chips, bits = tuple(range(2_000)), torch.ones(1, 1, dtype=torch.bool)
     memory = Memory(states, seed=5, chips=chips, name="m")
     assert states.differential_error() == STATES.differential_error()
     assert_rate(int((~memory.differential(bits)).sum()), len(chips), states.differential_error())

@@ -83,7 +83,7 @@ class BitErrors(nn.Module):
             return x
         z = normals(self.keys, (1, *x.shape), check_counter("bit error call", int(self.calls)))[0]
         self.calls += 1
-        return _StraightFlip.apply(x, torch.where(z < self.bound, -1.0, 1.0))
+        return _StraightFlip.apply(x, torch.where(z < self.bound, -1.0, 1.0).to(x))
 
 
 def checked_rate(rate: float) -> float:

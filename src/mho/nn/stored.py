@@ -44,8 +44,8 @@ class StoredWeights(nn.Module):
 def with_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> nn.Module:
     """Return a copy of a model, in evaluation mode, whose named layers compute with `weights`, (chips, ...) each.
 
-    It takes chip-major batches, as `mho.spread` makes them. Raises ShapeError for a name that no layer has, and for
-    weights of another shape or of different numbers of chips.
+    It takes chip-major batches, as `mho.spread` makes them, and numbers its `chips` from 0. Raises ShapeError for a
+    name that no layer has, and for weights of another shape or of different numbers of chips.
     """
     if len({len(w) for w in weights.values()}) > 1:
         found = ", ".join(f"{name}: {len(w)}" for name, w in weights.items())
@@ -62,6 +62,8 @@ def with_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> nn.Module:
         except ShapeError as error:
             raise ShapeError(f"layer {name!r}: {error}") from None
         if not name:
-            return one
-        made.set_submodule(name, one)
+            made = one
+        else:
+            made.set_submodule(name, one)
+    made.chips = tuple(range(max(map(len, weights.values()), default=1)))  # type: ignore[assignment]
     return made
