@@ -92,6 +92,7 @@ def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
         ("cifar.fractions=[]", "above 0 and at most 1"),
         ("mnist.fractions=[2.0]", "above 0 and at most 1"),
         ("chips=0", "chips must be at least 1"),
+        ("cifar.chips=0", "chips must be at least 1, or"),
         ("mnist.deviations=-1", "deviations must be 0 or above"),
         ("fractions=[0.1]", "stands for several settings"),
         ('mnist.optimizer="sgdm"', "did you mean 'sgd'"),

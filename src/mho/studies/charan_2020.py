@@ -74,7 +74,7 @@ def setup(settings: Settings) -> list[str]:
     chips = (
         "Chips: pairs of devices, 16 levels a weight, devices stuck at the lowest (9.04 %) and at the highest "
         "conductance (1.75 %), w(1 + n) with sigma 0.1; exact products, digital biases. All methods are tested on the "
-        f"same {settings.chips} chips, which no training drew."
+        "same chips, which no training drew."
     )
     rsa = (
         f"Teacher: temperature {settings.temperature:g}, {100 * settings.weight:g} % of the loss. Digital values: "

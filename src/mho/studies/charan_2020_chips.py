@@ -48,7 +48,7 @@ SUFFERED = {"digital": tuple(CHIPS), "vat": (USUAL,), "kd": (USUAL, "w exp(n)", 
 
 def groups(context: Context, task: Task) -> Iterator[list[int]]:
     """Yield the chips that are simulated at once."""
-    chips = list(range(context.settings.chips))
+    chips = list(range(task.chips or context.settings.chips))
     for first in range(0, len(chips), task.at_once):
         yield chips[first : first + task.at_once]
 

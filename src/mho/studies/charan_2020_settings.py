@@ -19,7 +19,8 @@ class Task:
     aware_epochs, aware_lr: of the trainings that see the chips, which start from the digital network. deviations:
     they clip weights at so many standard deviations of a layer; 0 for never.
     fractions: of the weights that get a digital value. calibration: training images that these are trained on, for
-    adapt_epochs at adapt_lr. at_once: chips simulated at once, which changes memory and time only.
+    adapt_epochs at adapt_lr. chips: None for those of the study. at_once: chips simulated at once, which changes memory
+    and time only.
     """
 
     network: str
@@ -38,6 +39,7 @@ class Task:
     calibration: int = 1000
     adapt_epochs: int = 10
     adapt_lr: float = 0.005
+    chips: int | None = None
     at_once: int = 10
 
     def __post_init__(self) -> None:
@@ -48,6 +50,8 @@ class Task:
         for name in ("epochs", "aware_epochs", "adapt_epochs", "batch_size", "calibration", "at_once"):
             if getattr(self, name) < 1:
                 yield f"{name} must be at least 1, found {getattr(self, name)}"
+        if self.chips is not None and self.chips < 1:
+            yield f'chips must be at least 1, or "none" for those of the study, found {self.chips}'
         if not self.fractions or not all(0 < f <= 1 for f in self.fractions):
             yield f"fractions are shares of the weights, above 0 and at most 1, found {list(self.fractions)}"
         if self.deviations < 0:
@@ -56,10 +60,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Settings(BenchSettings):
-    """Of the whole study. chips: of every row, the same for all methods. temperature, weight: of the teacher's loss.
+    """Of the whole study. chips: of every row, the same for all methods, where a task has no number of its own.
 
-    bits: width of a digital value. tolerance: of read-verify-write, share of the conductance window; rewrites: most
-    times that a device is written again.
+    temperature, weight: of the teacher's loss. bits: width of a digital value. tolerance: of read-verify-write, share of
+    the conductance window; rewrites: most times that a device is written again.
     """
 
     chips: int = 10
@@ -72,7 +76,8 @@ class Settings(BenchSettings):
     cifar: Task = field(
         default_factory=lambda: Task(
             "vgg-16", "cifar10", epochs=60, lr=0.05, batch_size=128, augment="flip-crop", optimizer="sgd",
-            aware_epochs=30, aware_lr=0.02, calibration=5000, at_once=1,
+            aware_epochs=30, aware_lr=0.02, fractions=(0.03, 0.05, 0.1), calibration=2000, adapt_epochs=5, chips=5,
+            at_once=1,
         )
     )  # fmt: skip
 
