@@ -62,8 +62,8 @@ class Task:
 class Settings(BenchSettings):
     """Of the whole study. chips: of every row, the same for all methods, where a task has no number of its own.
 
-    temperature, weight: of the teacher's loss. bits: width of a digital value. tolerance: of read-verify-write, share of
-    the conductance window; rewrites: most times that a device is written again.
+    temperature, weight: of the teacher's loss. bits: width of a digital value. tolerance: of read-verify-write, share
+    of the conductance window; rewrites: most times that a device is written again.
     """
 
     chips: int = 10
