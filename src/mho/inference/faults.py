@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Literal
 
 from mho.config.values import convert_fields
@@ -44,7 +45,8 @@ class StuckFaults:
             if any(not 0 <= v <= 1 for v in numbers(getattr(self, name))):
                 yield name, f"is a share of the devices, from 0 to 1, found {getattr(self, name)}; 9.04 % is 0.0904"
         lows, highs = numbers(self.low), numbers(self.high)
-        if max(lows) + max(highs) > 1:
+        longest = max(len(lows), len(highs))
+        if any(a + b > 1 for a, b in islice(zip(cycle(lows), cycle(highs), strict=False), longest)):
             yield "low", f"and high are shares of the same devices, found {self.low} and {self.high}: more than all"
         if self.size < 1:
             yield "size", f"is the edge of a cluster in devices, at least 1, found {self.size}"

@@ -45,11 +45,11 @@ def measure_error(
     c2c, with d2d^2 + c2c^2 = 1 times the standard deviation in the table, which is rounded to 5 digits. Raises
     ConfigError for a device without bounds, or one that pulses can only raise.
     """
-    array = Array(ArraySettings(device), Place("programming error", (rows, devices), seed))
-    if device.unipolar or array.tile_list[0].bounds() is None:
+    array = None if device.unipolar else Array(ArraySettings(device), Place("programming error", (rows, devices), seed))
+    if array is None or array.tile_list[0].bounds() is None:
         raise ConfigError(
-            f"measure_error programs single devices, and {type(device).__name__} has no two bounds for "
-            "pulses to go between; give a device that goes up and down between bounds"
+            f"measure_error programs single devices, and {type(device).__name__} has no two bounds for pulses to go "
+            "between; give a device that goes up and down between bounds"
         )
     window = 2.0 * used * float(array.reach[0])
     settings = Program(tolerance=tolerance * window / float(array.step_size[0]), iterations=iterations)

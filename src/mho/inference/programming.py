@@ -18,6 +18,7 @@ from mho.inference.settings import Programming
 from mho.inference.writing import Written, write_
 from mho.nn.grid import Grid
 from mho.nn.layer import AnalogLayer
+from mho.random import make_key
 from mho.tiles.draw import TileDraw
 from mho.update.learner import Learner
 
@@ -43,6 +44,8 @@ def program(
     settings = preset(settings) if isinstance(settings, str) else settings
     if not isinstance(settings, Programming):
         raise ConfigError(f'program takes a Programming or the name of a preset such as "pcm", found {settings!r}')
+    if seed is not None:
+        make_key(seed, 0, "", "program")  # raises for one that does not fit
     layers = analog_layers(model)
     maps = {} if fault_map is None else read_fault_map(fault_map, layers, settings.conductances)
     made: Made = []

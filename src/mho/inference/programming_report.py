@@ -13,7 +13,7 @@ from mho.inference.writing import Written
 COLUMNS = (
     ("devices", "devices", 1.0, ",.0f"),
     ("clipped %", "clipped", 100.0, ".3f"),
-    ("error (rms, % of largest)", "error", 100.0, ".3f"),
+    ("rms error %", "error", 100.0, ".3f"),
     ("stuck low %", "stuck_low", 100.0, ".2f"),
     ("stuck high %", "stuck_high", 100.0, ".2f"),
     ("missed %", "missed", 100.0, ".2f"),
@@ -28,9 +28,10 @@ COLUMNS = (
 class LayerReport:
     """How programming one layer went; arrays are over chips.
 
-    devices: of a chip. clipped: share of the weights outside [-1, 1]. error: root mean square of weight shown - weight
-    wanted, where 1 is the largest weight. stuck_low, stuck_high, missed: shares of the devices that are stuck, and that
-    no reading found within the tolerance. pulses, reads: sent and made. seconds: that they take.
+    devices: of a chip. clipped: share of the weights beyond the window. error: root mean square of weight shown -
+    weight trained, where 1 fills the window; levels, faults and clipping are part of it. stuck_low, stuck_high, missed:
+    shares of the devices that are stuck, and that no reading found within the tolerance. pulses, reads: sent and made.
+    seconds: that they take.
     """
 
     name: str

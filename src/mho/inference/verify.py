@@ -10,6 +10,8 @@ from mho.config.values import convert_fields
 from mho.devices.spread import PerChip, numbers
 from mho.errors import SettingsError
 
+ROUNDS = 2**16
+"""Draw numbers that one programming of a block has, of 2^32 in all: more than there are iterations."""
 Strategy = Literal["tune", "rewrite"]
 
 
@@ -53,3 +55,5 @@ class Verify:
         for name, least in (("iterations", 1), ("pulses", 1), ("total", 0)):
             if getattr(self, name) < least:
                 yield name, f"is a whole number of at least {least}, found {getattr(self, name)}"
+        if self.iterations >= ROUNDS:
+            yield "iterations", f"are at most {ROUNDS - 1}, which draws are numbered for, found {self.iterations}"

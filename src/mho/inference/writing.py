@@ -9,22 +9,19 @@ from torch import Tensor
 
 from mho.devices.base import over_chips
 from mho.devices.spread import PerChip, numbers
-from mho.errors import MhoError
 from mho.inference.programmed import Programmed
-from mho.inference.verify import Verify
+from mho.inference.verify import ROUNDS, Verify
 from mho.kernels.product import normals
-
-ROUNDS = 2**16
-"""Draw numbers that one programming of a block may use; there are 2^32 in all."""
 
 
 @dataclass(frozen=True)
 class Written:
     """How writing one block went; every tensor is over chips, float64.
 
-    devices: how many a chip has, reference devices included. weights: how many weights. clipped: weights outside
-    [-1, 1]. square: sum of (weight shown - weight wanted)^2, in [-1, 1], levels taken as wanted. stuck_low, stuck_high:
-    devices that are stuck. pulses, reads: sent and made. missed: devices that no reading found near enough.
+    devices: how many a chip has, reference devices included. weights: how many weights. clipped: weights beyond the
+    window. square: sum of (weight shown - weight trained)^2, where 1 is the weight that fills the window; levels are
+    part of the error. stuck_low, stuck_high: devices that are stuck. pulses, reads: sent and made. missed: devices that
+    no reading found near enough.
     """
 
     devices: int
@@ -56,19 +53,19 @@ def write_(block: Programmed, stuck: Tensor | None = None) -> Written:
     if settings.verify is not None:
         loop = _Loop(block, settings.verify, wanted, found)
         found = loop.run(call)
-        pulses, reads, missed = pulses + loop.pulses, reads + loop.reads, per_chip(loop.left)
+        pulses, reads, missed = pulses + loop.pulses, reads + loop.reads, sums(loop.left)
     block.conductance = found
     shown = layout.to_weights(found)
     block.show_(shown)
     low, high = (torch.zeros(chips, dtype=torch.float64) for _ in range(2))
     if block.stuck is not None:
-        low, high = per_chip(block.stuck < 0), per_chip(block.stuck > 0)
-    off = shown.sub_(layout.quantised(block.target)).square_()
+        low, high = sums(block.stuck < 0), sums(block.stuck > 0)
+    off = shown.sub_(block.target).square_()
     return Written(
         devices,
         block.target[0].numel(),
-        per_chip(block.target.abs() > 1),
-        per_chip(off),
+        sums(block.target.abs() > 1),
+        sums(off),
         low,
         high,
         pulses,
@@ -77,7 +74,7 @@ def write_(block: Programmed, stuck: Tensor | None = None) -> Written:
     )
 
 
-def per_chip(values: Tensor) -> Tensor:
+def sums(values: Tensor) -> Tensor:
     """Return the sums over all that a chip holds, float64."""
     return values.flatten(1).sum(1, dtype=torch.float64)
 
@@ -113,24 +110,19 @@ class _Loop:
 
     def run(self, first: int) -> Tensor:
         """Return the conductances after all iterations; first: the number of the first draw."""
-        if self.verify.iterations >= ROUNDS:
-            raise MhoError(
-                f"verify.iterations is {self.verify.iterations}, but draws are numbered for fewer than {ROUNDS}; give "
-                "fewer, 20 is usual"
-            )
         for i in range(self.verify.iterations):
             error = self._read(first + i)
             if not bool(self.left.any()):
                 return self.found
             number = self._number(error)
-            self.pulses += per_chip(number)
+            self.pulses += sums(number)
             self.found = self.block.held(self._written(error, number, first + i + 1))
         self._read(first + self.verify.iterations)
         return self.found
 
     def _read(self, call: int) -> Tensor:
         """Read the devices that are left; return target - reading and take those that are near enough out of `left`."""
-        self.reads += per_chip(self.left)
+        self.reads += sums(self.left)
         error = self.wanted - self.found
         if any(numbers(self.verify.read_noise)):
             noise = normals(self.block.draw.keys("verify reading"), tuple(error.shape), call)
