@@ -38,7 +38,7 @@ class Task:
     fractions: tuple[float, ...] = (0.01, 0.03, 0.05, 0.07, 0.1, 0.15)
     calibration: int = 1000
     adapt_epochs: int = 10
-    adapt_lr: float = 0.005
+    adapt_lr: float = 0.01
     chips: int | None = None
     at_once: int = 10
 
