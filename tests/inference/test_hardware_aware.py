@@ -343,6 +343,18 @@ def test_impossible_settings_are_refused(changes: dict[str, Any], says: str) -> 
         HardwareAware().with_(changes)
 
 
+def test_programming_is_a_preset_by_name_or_changes_of_it() -> None:
+    asked = {"noise.model": "programming", "noise.programming": "charan-2020"}
+    found = HardwareAware().with_(asked).noise.programming
+    assert isinstance(found, Programming)
+    assert found == WeightNoise("programming", programming="charan-2020").programming
+    changed = HardwareAware().with_(asked).with_({"programming.conductances.levels": 4}).noise.programming
+    assert isinstance(changed, Programming)
+    assert (changed.conductances.levels, changed.faults) == (4, found.faults)
+    with pytest.raises(ConfigError, match=r"no programming preset 'charan'.*did you mean 'charan-2020'"):
+        HardwareAware().with_({"noise.programming": "charan"})
+
+
 def test_training_with_noise_keeps_more_accuracy_on_chips_never_seen() -> None:
     """What it is all for, on a small scale: the same steps with and without noise, then both under weight noise."""
     data, kept = load("digits"), []

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from mho.config.changes import changed
-from mho.config.values import convert_fields
-from mho.errors import SettingsError
+from mho.config.values import MISSING, Reader, convert_fields
+from mho.errors import ConfigError, SettingsError
+from mho.inference.presets import preset
 from mho.inference.settings import Programming
 
 Model = Literal["none", "additive", "multiplicative", "log-normal", "programming"]
@@ -38,11 +39,11 @@ class WeightNoise:
     drop: float = 0.0
     programming: Programming | str | None = None
 
+    readers: ClassVar[dict[str, Any]]
+
     def __post_init__(self) -> None:
         convert_fields(self)
         if isinstance(self.programming, str):
-            from mho.inference.presets import preset
-
             object.__setattr__(self, "programming", preset(self.programming))
         if wrong := list(self._problems()):
             raise SettingsError(wrong)
@@ -65,6 +66,20 @@ class WeightNoise:
     def present(self) -> bool:
         """Whether weights differ from batch to batch."""
         return self.model != "none" or self.drop > 0
+
+
+def _read_programming(reader: Reader, value: Any, path: str, base: Any) -> Any:
+    """Read the name of a preset, or a table of changes of what was there."""
+    if not isinstance(value, str) or value == "none":
+        return reader.read(Programming | None, value, path, base)
+    try:
+        return preset(value)
+    except ConfigError as error:
+        reader.problems.add(path, str(error))
+        return MISSING
+
+
+WeightNoise.readers = {"programming": _read_programming}
 
 
 @dataclass(frozen=True)
