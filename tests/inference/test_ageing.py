@@ -50,6 +50,11 @@ def age(conductance: Tensor, ageing: Ageing, seconds: float, *, target: Tensor |
     return aged(conductance, wanted, ageing, seconds=seconds, draw=draw, g_max=G_MAX, **more)
 
 
+def close(found: Tensor, expected: Tensor) -> None:
+    """Fail where conductances differ by more than 1e-5 of themselves; torch's own tolerance is larger than they are."""
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=0.0)
+
+
 def check_moments(found: Tensor, mean: float, std: float) -> None:
     """Fail where mean or standard deviation of normal draws are off by more than five standard errors."""
     values = found.double().flatten()
@@ -67,7 +72,7 @@ def test_nothing_ages_by_default() -> None:
 def test_a_drift_of_one_exponent_is_a_power_law(seconds: float) -> None:
     found = age(written(0.5), Ageing(drift=Drift(nu=0.06), t0=20.0), seconds)
     expected = 0.5 * G_MAX * ((seconds + 20.0) / 20.0) ** -0.06
-    torch.testing.assert_close(found, torch.full_like(found, expected), rtol=1e-6, atol=0.0)
+    close(found, torch.full_like(found, expected))
 
 
 @pytest.mark.parametrize(("x", "mean", "std"), [(1.0, 0.049, 0.008), (0.05, 0.0708, 0.0315), (0.0005, 0.1, 0.045)])
@@ -98,7 +103,7 @@ def test_exponents_belong_to_the_device() -> None:
 def test_drift_depends_on_the_target_and_not_on_what_was_written() -> None:
     ageing = Ageing(drift=PCM.drift)
     one, two = age(written(0.5), ageing, 1e4, target=written(0.2)), age(written(0.25), ageing, 1e4, target=written(0.2))
-    torch.testing.assert_close(one, 2 * two)
+    close(one, 2 * two)
 
 
 @pytest.mark.parametrize("x", [1.0, 0.2, 0.001])
@@ -120,7 +125,7 @@ def test_flicker_noise_is_of_the_programmed_size_and_the_drifted_conductance() -
     """Its share is that of x as programmed; it multiplies the conductance at that time."""
     one = age(written(0.5), Ageing(flicker=FlickerNoise(0.01, power=1.0)), 1e5, call=1)
     drift = Ageing(drift=Drift(nu=0.1), flicker=FlickerNoise(0.01, power=1.0))
-    torch.testing.assert_close(age(written(0.5), drift, 1e5, call=1), one * ((1e5 + 20) / 20) ** -0.1)
+    close(age(written(0.5), drift, 1e5, call=1), one * ((1e5 + 20) / 20) ** -0.1)
 
 
 def test_read_noise() -> None:
@@ -150,9 +155,9 @@ def test_retention_loss_goes_towards_rest(beta: float) -> None:
     for seconds in (0.0, 3e5, 1e9):
         expected = 2e-6 + (0.5 * G_MAX - 2e-6) * math.exp(-((seconds / 1e6) ** beta))
         found = age(written(0.5), loss, seconds)
-        torch.testing.assert_close(found, torch.full_like(found, expected), rtol=1e-5, atol=0.0)
+        close(found, torch.full_like(found, expected))
     low = age(torch.zeros(1, *SHAPE), loss, 1e9)
-    torch.testing.assert_close(low, torch.full_like(low, 2e-6), rtol=1e-5, atol=0.0)
+    close(low, torch.full_like(low, 2e-6))
 
 
 def test_time_constants_are_log_normal_and_belong_to_the_device() -> None:
@@ -175,11 +180,11 @@ def test_arrhenius() -> None:
     assert faster == pytest.approx(1000, rel=0.01)
     loss = Retention(time=1e8, rest=1e-6, activation=1.1)
     found = age(written(0.5), Ageing(retention=loss, temperature=hot), 1e5)
-    torch.testing.assert_close(found, age(written(0.5), Ageing(retention=loss), 1e5 * faster))
+    close(found, age(written(0.5), Ageing(retention=loss), 1e5 * faster))
     assert hot.equivalent(50.0, 0.0) == 50.0
     drift = Ageing(drift=Drift(nu=0.05, activation=0.3), temperature=hot)
     slow = math.exp(0.3 / BOLTZMANN * (1 / ROOM - 1 / 358.15))
-    torch.testing.assert_close(age(written(0.5), drift, 50.0), age(written(0.5), Ageing(drift=Drift(0.05)), 50 * slow))
+    close(age(written(0.5), drift, 50.0), age(written(0.5), Ageing(drift=Drift(0.05)), 50 * slow))
 
 
 def test_a_hot_day_counts_for_itself() -> None:
@@ -197,7 +202,7 @@ def test_conduction_depends_on_the_temperature_of_the_reading() -> None:
     assert torch.equal(age(written(0.5), ageing, 59.0), written(0.5))
     raised = math.exp(-0.2 / BOLTZMANN * (1 / 330 - 1 / 300))
     assert raised == pytest.approx(2.02, abs=0.01)
-    torch.testing.assert_close(age(written(0.5), ageing, 60.0), written(0.5) * raised)
+    close(age(written(0.5), ageing, 60.0), written(0.5) * raised)
 
 
 def test_steps_in_time_compose() -> None:
@@ -212,7 +217,7 @@ def test_steps_in_time_compose() -> None:
 def test_an_exponential_loss_composes_from_what_is_left() -> None:
     loss = Ageing(retention=Retention(time=1e5, rest=3e-6))
     halfway = age(written(0.5), loss, 4e4)
-    torch.testing.assert_close(age(halfway, loss, 6e4), age(written(0.5), loss, 1e5))
+    close(age(halfway, loss, 6e4), age(written(0.5), loss, 1e5))
 
 
 def test_a_chip_alone_ages_as_among_many() -> None:
