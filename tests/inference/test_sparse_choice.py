@@ -34,6 +34,8 @@ def test_a_larger_fraction_keeps_the_weights_of_a_smaller_one_and_another_seed_d
     )
     assert set(few) < set(more)
     assert len(set(other) & set(more)) < 200  # 120 expected
+    twins = choose({"a": 100, "b": 100}, RandomSparse(0.2), 1)
+    assert twins["a"].tolist() != twins["b"].tolist()
 
 
 def test_a_fraction_of_all_layers_together():

@@ -120,8 +120,7 @@ def test_every_layer_is_replaced_in_its_place_and_comes_back():
     assert list(made) == list(adapted_layers(model)) == [layer.name for layer in layers]
     assert model[1] is model[2] is made["1"]
     assert made["1"].positions.numel() == 0
-    attach(model, RandomSparse(0.9))
-    assert all(isinstance(one.layer, mho.AnalogLayer) for one in adapted_layers(model).values())
+    assert attach(model, RandomSparse(0.9)) == adapted_layers(model)
     detach(model)
     assert [model[0][0], model[0][3], model[0][5], model[1]] == layers
     assert model[2] is model[1]
@@ -137,6 +136,19 @@ def test_products_are_counted_by_vector():
         model(mho.spread(torch.randn(2, 1, 8, 8), 2))
     assert [one.forward_vectors for one in layers] == [8 * 36, 8, 8]
     assert [one.backward_vectors for one in layers] == [0, 6, 6]
+
+
+@BIASES
+def test_a_digital_copy_holds_the_sum_of_array_and_values(bias):
+    model = converted(net(), ideal(bias=bias), chips=2)
+    for one in attach(model, RandomSparse(0.3)).values():
+        nn.init.normal_(one.values)
+    x = torch.randn(3, 1, 8, 8)
+    expected = mho.per_chip(model(mho.spread(x, 2)), 2)
+    for chip in (0, 1):
+        plain = mho.convert_to_digital(model, chip)
+        assert [type(layer) for layer in plain] == [type(layer) for layer in net()]
+        close(plain(x), expected[chip])
 
 
 def test_values_survive_saving_and_copying():

@@ -172,4 +172,9 @@ def _both(values: np.ndarray) -> np.ndarray:
 
 
 def _spread(values: np.ndarray) -> str:
-    return f"{values.mean():.3g}" + (f" ± {values.std(ddof=1):.2g}" if len(values) > 1 else "")
+    return _figures(values.mean()) + (f" ± {_figures(values.std(ddof=1))}" if len(values) > 1 else "")
+
+
+def _figures(value: float) -> str:
+    """Return a number to three significant figures, thousands in full."""
+    return f"{float(f'{value:.3g}'):,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mho.nn import AnalogLayer
+from mho.nn import AnalogLayer, convert_to_digital
 from mho.nn.conv import AnalogConv
+from mho.nn.convert import PlainLayer
 
 CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
@@ -76,6 +77,18 @@ class Adapted(nn.Module):
     def settle_(self) -> None:
         """Write the quantised values in place of those of the training: what the digital memory holds."""
         self.values.copy_(quantised(self.values, self.bits))
+
+    @torch.no_grad()
+    def to_digital(self, chip: int) -> nn.Module:
+        """Return the plain layer of one chip with the sum of both as its weights, for `mho.convert_to_digital`."""
+        plain, extra = convert_to_digital(self.layer, chip), self.matrix()[chip]
+        assert isinstance(plain, PlainLayer)
+        if self.layer.array_bias:
+            assert plain.bias is not None
+            plain.bias += extra[:, -1]
+            extra = extra[:, :-1]
+        plain.weight += extra.view_as(plain.weight)
+        return plain
 
     def extra_repr(self) -> str:
         """Return the size of the memory for printing."""

@@ -62,8 +62,9 @@ class RandomSparse:
 class Adaptation:
     """How the sparse values are trained on the calibration set.
 
-    epochs: passes over the set. batch_size: images of a step, on every chip. lr: of the optimizer, in weight units
-        ("adam" moves a value by about lr a step). schedule: "cosine" takes lr to 0 over all steps.
+    epochs: passes over the set. batch_size: images of a step, on every chip. schedule: "cosine" takes lr to 0 over all
+        steps. lr: of the optimizer, in weight units. "adam" moves a value by about lr a step: a hundredth to a tenth of
+        the largest weights is where to look, on training images that are not in the set.
     loss: "cross-entropy" with class labels, or "mse", the mean square of outputs minus targets of the same shape.
     temperature, distillation: of the teacher's and the network's outputs, and the weight of their difference in the
         loss (the labels have the rest); used when `adapt` is given a teacher.
@@ -72,7 +73,7 @@ class Adaptation:
 
     epochs: int = 10
     batch_size: int = 32
-    lr: float = 0.002
+    lr: float = 0.01
     optimizer: Literal["adam", "sgd"] = "adam"
     schedule: Literal["cosine", "constant"] = "cosine"
     loss: Literal["cross-entropy", "mse"] = "cross-entropy"

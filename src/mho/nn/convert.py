@@ -292,6 +292,8 @@ def _digital(module: nn.Module, chip: int, done: dict[int, nn.Module]) -> nn.Mod
             del p.chip_index  # type: ignore[attr-defined]  # noted by PerChip
     elif isinstance(module, ChipDropout):
         made = module.kind(module.p).train(module.training)
+    elif (own := getattr(module, "to_digital", None)) is not None:  # an analog layer with more beside its array
+        made = own(chip)
     else:
         made = module
         for key, child in _children(module):
