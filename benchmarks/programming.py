@@ -29,6 +29,7 @@ CASES = (
     ("pcm", preset("pcm")),
     ("charan-2020", preset("charan-2020")),
     ("log-normal, d2d and c2c", Programming(error=WriteError("log-normal", c2c=0.1, d2d=0.1))),
+    ("reram-array-om (a table)", preset("reram-array-om")),
     ("offset, clustered faults", Programming(Conductances("offset"), faults=StuckFaults(0.05, 0.05, "clusters"))),
     ("pcm with verify, 5 iterations", preset("pcm").with_(verify=Verify(iterations=5))),
 )
