@@ -7,7 +7,11 @@ from typing import Any
 
 # No name may be that of a module here: importing `mho.inference.evaluate` would set the module in its place.
 _HOMES = {
-    "Ageing": "ageing_settings", "Conductances": "conductances", "Programmed": "programmed",
+    "Ageing": "ageing_settings", "Drift": "ageing_settings", "FlickerNoise": "ageing_settings",
+    "Moment": "over_time", "ReadNoise": "ageing_settings", "Retention": "ageing_settings",
+    "Temperature": "ageing_settings", "accuracy_over_time": "over_time", "evaluate": "evaluation",
+    "load_programming": "files", "save_programming": "files",
+    "Conductances": "conductances", "Programmed": "programmed",
     "ProgramReport": "programming_report", "Programming": "settings", "ProgrammingPreset": "presets",
     "StuckFaults": "faults", "Timing": "settings", "Verify": "verify", "WriteError": "errors", "age": "programming",
     "Aware": "hardware_aware_model", "Distillation": "distillation", "HardwareAware": "hardware_aware_settings",
