@@ -60,7 +60,7 @@ def test_a_student_without_labels_learns_from_its_teacher() -> None:
     teacher.train()
     loss = Distillation(teacher, temperature=2.0, weight=1.0)
     fit(
-        student, data, epochs=10, optimizer=torch.optim.Adam(student.parameters(), lr=0.01), loss=loss,  # type: ignore[arg-type]
+        student, data, epochs=10, optimizer=torch.optim.Adam(student.parameters(), lr=0.01), loss=loss,
         progress=False,
     )  # fmt: skip
     assert torch.equal(teacher[1].weight, before)

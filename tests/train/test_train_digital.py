@@ -167,12 +167,12 @@ def test_flip_crop_shifts_and_mirrors() -> None:
 
 def test_a_loss_may_need_the_inputs() -> None:
     class Doubled:
-        def with_inputs(self, x: torch.Tensor, out: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        def with_inputs(self, x: torch.Tensor, out: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
             assert x.shape[1:] == (1, 8, 8)
-            return 2 * nn.functional.cross_entropy(out, y)
+            return 2 * nn.functional.cross_entropy(out, labels)
 
     one, two = network(), network()
-    fit(one, small(), epochs=1, optimizer=sgd(one, 0.02), loss=Doubled(), progress=False)  # type: ignore[arg-type]
+    fit(one, small(), epochs=1, optimizer=sgd(one, 0.02), loss=Doubled(), progress=False)
     fit(two, small(), epochs=1, optimizer=sgd(two, 0.04), progress=False)
     torch.testing.assert_close(one[5].weight, two[5].weight)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import cos, pi
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -22,13 +22,21 @@ from mho.train.digital_feed import Feed
 from mho.train.digital_state import DigitalFolder, Run
 from mho.train.progress import Silent, reporter
 
-__all__ = ["Feed", "Fitted", "cosine", "evaluate", "fit"]
+__all__ = ["Feed", "Fitted", "InputLoss", "cosine", "evaluate", "fit"]
 
 BLOCK_STEPS = 20
 """Steps whose losses are looked at together: on a GPU each look waits for it."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""Of outputs and labels. One that needs the inputs too (distillation) has a method `with_inputs(x, out, y)` instead."""
+"""Of outputs and labels."""
+
+
+@runtime_checkable
+class InputLoss(Protocol):
+    """A loss that needs the inputs, too, as `mho.inference.Distillation`."""
+
+    def with_inputs(self, x: Tensor, out: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean loss of a batch of inputs x whose outputs are `out`."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +50,9 @@ class Fitted:
 
 
 def fit(
-    model: nn.Module, data: Dataset, *, epochs: int, optimizer: torch.optim.Optimizer, loss: Loss = F.cross_entropy,
-    schedule: Callable[[int], float] | None = None, feed: Feed | None = None, out: str | os.PathLike[str] | None = None,
-    resume: bool = True, progress: bool | str = True,
+    model: nn.Module, data: Dataset, *, epochs: int, optimizer: torch.optim.Optimizer,
+    loss: Loss | InputLoss = F.cross_entropy, schedule: Callable[[int], float] | None = None, feed: Feed | None = None,
+    out: str | os.PathLike[str] | None = None, resume: bool = True, progress: bool | str = True,
 ) -> Fitted:  # fmt: skip
     """Train a plain torch model in place, on classes, and return how it went.
 
@@ -117,7 +125,7 @@ def evaluate(
     return loss / samples, 100 * hits / samples
 
 
-def _epoch(run: Run, data: Dataset, feed: Feed, loss: Loss, shown: Silent) -> dict[str, Any]:
+def _epoch(run: Run, data: Dataset, feed: Feed, loss: Loss | InputLoss, shown: Silent) -> dict[str, Any]:
     """Train an epoch and evaluate; return its line of metrics.jsonl."""
     start = time.perf_counter()
     with _seeded(feed, run.epoch):
@@ -131,18 +139,17 @@ def _epoch(run: Run, data: Dataset, feed: Feed, loss: Loss, shown: Silent) -> di
     }  # fmt: skip
 
 
-def _train(run: Run, data: Dataset, feed: Feed, loss: Loss, shown: Silent) -> tuple[float, float]:
+def _train(run: Run, data: Dataset, feed: Feed, loss: Loss | InputLoss, shown: Silent) -> tuple[float, float]:
     """Train an epoch; return mean loss and accuracy in percent of what was seen in training."""
     model, optimizer, device = run.model, run.optimizer, feed.torch_device()
     model.train()
     steps, first = feed.steps(len(data.train_labels)), run.step
     total = hits = 0.0
     block: list[tuple[Tensor, Tensor, int]] = []
-    with_inputs = getattr(loss, "with_inputs", None)
     for images, labels in feed.batches(data, run.epoch):
         x, y = images.to(device), labels.to(device)
         out = model(x)
-        value = loss(out, y) if with_inputs is None else with_inputs(x, out, y)
+        value = loss.with_inputs(x, out, y) if isinstance(loss, InputLoss) else loss(out, y)
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
