@@ -172,9 +172,9 @@ def _both(values: np.ndarray) -> np.ndarray:
 
 
 def _spread(values: np.ndarray) -> str:
-    return _figures(values.mean()) + (f" ± {_figures(values.std(ddof=1))}" if len(values) > 1 else "")
+    return _figures(values.mean(), 3) + (f" ± {_figures(values.std(ddof=1), 2)}" if len(values) > 1 else "")
 
 
-def _figures(value: float) -> str:
-    """Return a number to three significant figures, thousands in full."""
-    return f"{float(f'{value:.3g}'):,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+def _figures(value: float, digits: int) -> str:
+    """Return a number to so many significant figures, thousands in full."""
+    return f"{float(f'{value:.{digits}g}'):,.0f}" if abs(value) >= 100 else f"{value:.{digits}g}"
