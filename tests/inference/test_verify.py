@@ -90,6 +90,17 @@ def test_read_noise_limits_what_is_reached() -> None:
     assert noisy[0].pulses[0] > quiet[0].pulses[0]
 
 
+def test_a_device_that_was_near_in_one_reading_is_left_alone() -> None:
+    """With nothing but noise of reading, a device is missed when all n + 1 readings are: with probability q^(n + 1)."""
+    verify = Verify(strategy="rewrite", tolerance=0.02, read_noise=0.05, iterations=4)
+    done, off, _ = written(verify, WriteError("additive", c2c=1e-6))
+    q = 2 * stats.norm.sf(0.02 / 0.05)
+    level = ALARM / 4
+    assert stats.binom.ppf(level, off.size, q**5) <= done.missed[0] <= stats.binom.isf(level, off.size, q**5)
+    reads = off.size * (1 - q**5) / (1 - q)
+    assert abs(float(done.reads[0]) - reads) < stats.norm.isf(level) * (q * off.size) ** 0.5 / (1 - q)
+
+
 def test_steps_spread_from_pulse_to_pulse_and_from_device_to_device() -> None:
     """From an exact start 40 steps away, one burst of 40 pulses: mean 40, variance 40 c2c^2 + (40 d2d)^2."""
     table = ((0.0, -0.4, 0.0), (1.0, -0.4, 0.0))

@@ -126,7 +126,7 @@ class WriteError:
         x.clamp_(float(rows[0, 0]), float(rows[-1, 0]))
         above = torch.zeros_like(x, dtype=torch.uint8)
         for knot in rows[1:-1, 0].tolist():  # counting is ten times as fast as searchsorted
-            above += x >= knot
+            above += x > knot
         line = above.flatten().long()
         x = x.flatten().sub_(rows[:, 0].index_select(0, line))
         mean, spread = (
