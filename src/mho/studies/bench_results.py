@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mho.errors import ConfigError
 from mho.studies.bench import Bench, Row
 from mho.studies.rows import ACCURACY, POINTS, result_row, signed
 
@@ -25,8 +26,6 @@ def bench_rows(bench: Bench, rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def by_name(bench: Bench, rows: Sequence[Row]) -> dict[str, Row]:
     """Return rows by their names; raise ConfigError where two have the same."""
-    from mho.errors import ConfigError
-
     named = {r.case: r for r in rows}
     if len(named) < len(rows):
         names = [r.case for r in rows]

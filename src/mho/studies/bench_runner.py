@@ -151,4 +151,5 @@ def _write(
 
 def _who(seed: int, rows: Sequence[Row]) -> str:
     counts = sorted({len(r.values) for r in rows})
-    return f"Seed {seed}; {' or '.join(map(str, counts))} chips a row; spreads are standard deviations over chips."
+    chips = "1 chip" if counts == [1] else f"{' or '.join(map(str, counts))} chips"
+    return f"Seed {seed}; {chips} a row; spreads are standard deviations over chips."

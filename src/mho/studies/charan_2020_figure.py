@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mho.studies.bench import Row
 from mho.studies.bench_figure import draw_lines, draw_points
+from mho.studies.figure import FLOOR, plain_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,16 +42,22 @@ def _methods(axes: Axes, label: str, rows: Sequence[Row], base: float | None) ->
 
 
 def _fractions(axes: Axes, rows: Sequence[Row], points: Sequence[Row], base: float | None) -> None:
-    """Draw the curves, with the methods that have no digital values as lines across."""
+    """Draw the curves as errors, with the methods that have no digital values as lines across."""
     if not rows:
         axes.set_axis_off()
         return
-    draw_lines(axes, rows)
+    draw_lines(axes, [replace(r, values=tuple(_error(v) for v in r.values), unit="% test error") for r in rows])
     for row, colour in zip((r for r in points if r.case.endswith((": KD", ": VAT"))), ("C2", "C3"), strict=False):
-        axes.axhline(row.mean, color=colour, linestyle=":", linewidth=1, label=row.case.rpartition(": ")[2])
+        axes.axhline(_error(row.mean), color=colour, linestyle=":", linewidth=1, label=row.case.rpartition(": ")[2])
     if base is not None:
-        axes.axhline(base, color="black", linestyle="--", linewidth=1, label="digital")
+        axes.axhline(_error(base), color="black", linestyle="--", linewidth=1, label="digital")
+    axes.set_yscale("log")
+    plain_numbers(axes.yaxis)
     axes.legend(fontsize=7.5, frameon=False, loc="best")
+
+
+def _error(accuracy: float) -> float:
+    return max(FLOOR, 100.0 - accuracy)
 
 
 def _speed(axes: Axes, rows: Sequence[Row]) -> None:

@@ -86,7 +86,7 @@ def _curves(axes: Axes, outcomes: Sequence[Outcome], colours: Sequence[Any]) -> 
     if not begun:  # a logarithmic axis cannot be empty
         axes.set_ylim(FLOOR, 100.0)
     axes.set(yscale="log", xlabel="epoch (colours as on the right)", ylabel="test error (%)")
-    _percent(axes.yaxis)
+    plain_numbers(axes.yaxis)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25, which="both", linewidth=0.5)
 
@@ -109,11 +109,11 @@ def _ladder(axes: Axes, study: Study, outcomes: Sequence[Outcome], colours: Sequ
     if any(r.value is not None for o in outcomes for r in study.known(o.case, o.config)[0]):
         axes.plot([], [], "D", mfc="none", color="grey", label="published (see table)")
         axes.legend(fontsize=7.5, loc="lower right", frameon=False)
-    _percent(axes.xaxis)
+    plain_numbers(axes.xaxis)
     axes.grid(alpha=0.25, axis="x", which="both", linewidth=0.5)
 
 
-def _percent(axis: Any) -> None:
+def plain_numbers(axis: Any) -> None:
     """Label a logarithmic axis with plain numbers, also between powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
