@@ -106,6 +106,16 @@ def test_values_far_apart_are_joined_in_their_logarithm() -> None:
     assert found.text == "1e+05 (7.74e+04 to 1.23e+05)"
 
 
+def test_values_on_both_sides_of_the_first_have_a_tolerance_either_way() -> None:
+    around = Series("c2c {:g}", "noise", "analog.device.c2c", {"quick": (0.4, 0.2, 0.6, 0.8)})
+    case = Case("around", "", "gokmen-2017", series=around)
+    outcomes = [outcome(START, [98.0, 98.0]), outcome(case, [98.0, 98.0, 97.0, 97.0, 97.9, 97.9, 96.9, 96.9])]
+    upwards, downwards = tolerances(ONE, outcomes)
+    assert (upwards.curve.axis, upwards.curve.values) == ("noise, upwards", (0.4, 0.6, 0.8))
+    assert (downwards.curve.axis, downwards.curve.values) == ("noise, downwards", (0.4, 0.2))
+    assert (upwards.value, downwards.value) == (pytest.approx(0.68), pytest.approx(0.3))
+
+
 def test_tolerances_become_rows_and_a_table() -> None:
     outcomes = [outcome(START, [98.0, 98.0]), outcome(STAR, [98.0, 98.0, 97.9, 97.9, 96.9, 96.9, 97.7, 97.7])]
     found = tolerances(ONE, outcomes)

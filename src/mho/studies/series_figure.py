@@ -93,6 +93,7 @@ def _draw_curves(axes: Axes, study: Study, outcomes: Sequence[Outcome], name: st
     lines = [(o, o.curve(axis)) for o in outcomes for axis in o.case.axes if axis.axis == name and not o.case.grid]
     values: set[float] = set()
     for n, (outcome, curve) in enumerate((o, c) for o, c in lines if c):
+        curve.sort(key=lambda point: point[0])
         at, found = [v for v, _ in curve], [part for _, part in curve]
         values |= set(at)
         axes.errorbar(

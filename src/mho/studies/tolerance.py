@@ -12,9 +12,13 @@ from mho.studies.outcome import Outcome
 from mho.studies.results import penalty
 
 
+Points = list[tuple[float, list[float]]]
+"""Values of a setting, each with the penalty of every chip."""
+
+
 @dataclass(frozen=True)
 class Curve:
-    """The penalty over the values of a series: points below the baseline, mean and standard deviation over chips."""
+    """The penalty over values of a series from its first on, one way: points below the baseline, mean and standard deviation over chips."""
 
     case: str
     axis: str
@@ -65,20 +69,32 @@ def tolerances(study: Study, outcomes: Sequence[Outcome]) -> list[Tolerance]:
 
 
 def curves(study: Study, outcomes: Sequence[Outcome]) -> Iterator[Curve]:
-    """Yield the penalty over every series; nothing without the baseline that it is counted from."""
+    """Yield the penalty over every series; nothing without the baseline that it is counted from.
+
+    A curve leads away from the first value; where values lie on both sides of it there are two.
+    """
     for outcome in outcomes:
         for axis in () if outcome.case.grid else outcome.case.axes:
             points = [(value, penalty(study, outcomes, part)) for value, part in outcome.curve(axis)]
             known = [(value, [-gap for gap in gaps]) for value, gaps in points if gaps is not None]
-            if len(known) > 1:
+            ways = [(word, way) for word, way in _ways(known) if len(way) > 1]
+            for word, way in ways:
                 yield Curve(
                     outcome.case.name,
-                    axis.axis,
-                    tuple(value for value, _ in known),
-                    tuple(fmean(gaps) for _, gaps in known),
-                    tuple(stdev(gaps) if len(gaps) > 1 else 0.0 for _, gaps in known),
-                    len(known[0][1]),
+                    f"{axis.axis}, {word}" if len(ways) > 1 else axis.axis,
+                    tuple(value for value, _ in way),
+                    tuple(fmean(gaps) for _, gaps in way),
+                    tuple(stdev(gaps) if len(gaps) > 1 else 0.0 for _, gaps in way),
+                    len(way[0][1]),
                 )
+
+
+def _ways(points: Points) -> tuple[tuple[str, Points], tuple[str, Points]]:
+    """Return the points from the first on to larger values, and to smaller ones, each by distance."""
+    first = points[:1]
+    larger = sorted(point for point in points[1:] if point[0] > first[0][0])
+    smaller = sorted((point for point in points[1:] if point[0] < first[0][0]), reverse=True)
+    return ("upwards", first + larger), ("downwards", first + smaller)
 
 
 def tolerance(curve: Curve, threshold: float) -> Tolerance:
