@@ -17,7 +17,12 @@ from torch import nn
 
 from mho.errors import ConfigError
 from mho.nn.bayesian import (
-    BayesianConv2d, BayesianLinear, bayesian_layers, divergence, posterior, variational_loss,
+    BayesianConv2d,
+    BayesianLinear,
+    bayesian_layers,
+    divergence,
+    posterior,
+    variational_loss,
 )  # fmt: skip
 
 ALARM = 1e-4
@@ -48,7 +53,7 @@ def test_outputs_scatter_as_if_every_weight_were_drawn(floor: float) -> None:
     layer = BayesianLinear(7, 1, name="a", std=0.3, floor=floor)
     x = torch.randn(7)
     mean, std = posterior(layer)
-    expected = float(layer.eval()(x))
+    expected = float(layer.eval()(x).detach())
     spread = float((std[0] * x).square().sum().sqrt())
     assert std[0].tolist() == pytest.approx((0.09 + (floor * mean[0]) ** 2).sqrt().tolist(), rel=1e-5)
     assert_normal(layer.train()(x.expand(40_000, -1)).detach(), expected, spread)

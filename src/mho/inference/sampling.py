@@ -21,6 +21,8 @@ from mho.tiles.draw import TileDraw
 WRITES = 2**14
 """Writes of a test device at every level, from which its mean and spread are known to 0.8 and 0.6 % of the spread."""
 LEVELS = 65
+GROWTHS = 100
+"""How often, at most, the scale of a layer grows by 5 % so that all spreads are within reach."""
 STEPS = 129
 """Levels of a pair among which that with the nearest spread is looked for."""
 
@@ -75,10 +77,10 @@ class PairSampler:
 
     mean, std: of the weights, of the layer's shape. layout: the window, in siemens; pairs. Draws are keyed by (seed,
     chip, name) and the number of the sample. `scale`: the weight of a difference of a whole window, a digital factor;
-    the smallest with which all means, and the largest spread of a weight of mean 0, can be written. `spreads`: what
-    writing the mean device gives; a spread that cannot be had is the nearest that can (`missed`: the share of weights
-    whose spread is off by more than a tenth). The error's d2d, fixed for each device, shifts means. Raises ShapeError
-    for mean and std of different shapes, ConfigError.
+    the smallest with which all means, and all spreads, are within reach. `spreads`: what writing the mean device gives;
+    a spread that cannot be had, as it is less than what the mean scatters, is the nearest that can (`missed`: the share
+    of weights whose spread is off by more than a tenth). The error's d2d, fixed for each device, shifts means. Raises
+    ShapeError for mean and std of different shapes, ConfigError for errors that no spread can be drawn from.
     """
 
     def __init__(
@@ -95,9 +97,7 @@ class PairSampler:
             raise ConfigError(f'a spread is mapped to the level of a pair, found layout = "{self.layout.layout}"')
         self.curve = measured(error, self.layout, seed=seed)
         m, s = (t.flatten(1).double().numpy() for t in (mean, std))
-        self.scale = max(
-            float(np.abs(m).max()) / self.curve.reach, float(s.max()) / (2**0.5 * float(self.curve.spread.max()))
-        )
+        self.scale = _scale(self.curve, np.abs(m), s)
         low, high, got = _levels(self.curve, np.abs(m) / self.scale, s / self.scale)
         plus, minus = np.where(m > 0, high, low), np.where(m > 0, low, high)
         targets = self.layout.g_min + np.stack((plus, minus)) * self.layout.window
@@ -116,6 +116,17 @@ class PairSampler:
         chips = len(self.draw.chips)
         found = self.error.written(self.targets.expand(chips, *self.targets.shape), self.layout, self.draw, number)
         return self.layout.to_weights(found).mul_(self.scale).view(chips, *self.shape)
+
+
+def _scale(curve: Characteristic, size: np.ndarray, std: np.ndarray) -> float:
+    """Return the weight of a window with which pairs at its upper end have every mean and at least every spread."""
+    scale = max(float(size.max()) / curve.reach, float(std.max()) / (2**0.5 * float(curve.spread.max())))
+    for _ in range(GROWTHS):
+        low = np.interp(curve.mean[-1] - size / scale, curve.mean, curve.spread)
+        if (scale * np.hypot(low, curve.spread[-1]) >= std).all():
+            break
+        scale *= 1.05
+    return scale
 
 
 def _levels(curve: Characteristic, size: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,7 +8,9 @@ from mho.studies import (
     cristiano_2018,
     gokmen_2016,
     gokmen_2017,
+    hirtzlin_2019,
     kim_2019,
+    malhotra_2019,
     wu_2025,
 )
 from mho.studies.base import Study
@@ -16,7 +18,7 @@ from mho.studies.bench import Bench
 
 ROWS: tuple[Study | Bench, ...] = (
     gokmen_2016.STUDY, gokmen_2017.STUDY, ambrogio_2018.STUDY, cristiano_2018.STUDY, kim_2019.STUDY, wu_2025.STUDY,
-    wu_2025.LENET, charan_2020.BENCH, batchnorm_noise.BENCH,
+    wu_2025.LENET, charan_2020.BENCH, batchnorm_noise.BENCH, hirtzlin_2019.BENCH, malhotra_2019.BENCH,
 )  # fmt: skip
 
 
