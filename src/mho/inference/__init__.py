@@ -6,24 +6,34 @@ from importlib import import_module
 from typing import Any
 
 # No name may be that of a module here: importing `mho.inference.evaluate` would set the module in its place.
-_HOMES = {
-    "Ageing": "ageing_settings", "Drift": "ageing_settings", "FlickerNoise": "ageing_settings",
-    "Moment": "over_time", "ReadNoise": "ageing_settings", "Retention": "ageing_settings",
-    "Temperature": "ageing_settings", "accuracy_over_time": "over_time", "evaluate": "evaluation",
-    "load_programming": "files", "save_programming": "files",
-    "Conductances": "conductances", "Programmed": "programmed",
-    "ProgramReport": "programming_report", "Programming": "settings", "ProgrammingPreset": "presets",
-    "StuckFaults": "faults", "Timing": "settings", "Verify": "verify", "WriteError": "errors", "age": "programming",
-    "Aware": "hardware_aware_model", "Distillation": "distillation", "HardwareAware": "hardware_aware_settings",
-    "WeightClip": "hardware_aware_settings", "WeightNoise": "hardware_aware_settings",
-    "distillation_loss": "distillation", "hardware_aware": "hardware_aware_model",
-    "measure_error": "fitted", "preset": "presets",
-    "preset_rows": "presets", "program": "programming", "restore": "programming",
-    "AdaptReport": "adapt_report", "Adaptation": "sparse_settings", "Adapted": "sparse",
-    "EffortAssumptions": "effort_settings", "EffortComparison": "effort", "RandomSparse": "sparse_settings",
-    "adapt": "adaptation", "adapted_layers": "sparse_attach", "attach": "sparse_attach", "balanced": "adapt_set",
-    "compare_effort": "effort", "detach": "sparse_attach", "importance": "adaptation",
+_NAMES = {
+    "adapt_report": ("AdaptReport",),
+    "adapt_set": ("balanced",),
+    "adaptation": ("adapt", "importance"),
+    "ageing_settings": ("Ageing", "Drift", "FlickerNoise", "ReadNoise", "Retention", "Temperature"),
+    "conductances": ("Conductances",),
+    "distillation": ("Distillation", "distillation_loss"),
+    "effort": ("EffortComparison", "compare_effort"),
+    "effort_settings": ("EffortAssumptions",),
+    "errors": ("WriteError",),
+    "evaluation": ("evaluate",),
+    "faults": ("StuckFaults",),
+    "files": ("dump_programming", "load_programming", "save_programming"),
+    "fitted": ("measure_error",),
+    "hardware_aware_model": ("Aware", "hardware_aware"),
+    "hardware_aware_settings": ("HardwareAware", "WeightClip", "WeightNoise"),
+    "over_time": ("Moment", "accuracy_over_time"),
+    "presets": ("ProgrammingPreset", "preset", "preset_rows"),
+    "programmed": ("Programmed",),
+    "programming": ("age", "program", "restore"),
+    "programming_report": ("LayerReport", "ProgramReport"),
+    "settings": ("Programming", "Timing"),
+    "sparse": ("Adapted",),
+    "sparse_attach": ("adapted_layers", "attach", "detach"),
+    "sparse_settings": ("Adaptation", "RandomSparse"),
+    "verify": ("Verify",),
 }  # fmt: skip
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = list(_HOMES)
 
