@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import mho.train.run
@@ -131,6 +132,17 @@ def test_the_command_in_the_results_repeats_them(run: Path, tmp_path: Path) -> N
     assert accuracies(results(tmp_path / "two")) == accuracies(found)
 
 
+def test_a_map_of_faults(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With all devices of the last layer stuck low, every chip gives the same answer to all images."""
+    np.savez(tmp_path / "map.npz", fc3=-np.ones((2, 10, 129)))
+    found = programmed(run, tmp_path / "out", "--chips", 2, "--fault-map", tmp_path / "map.npz")
+    assert found["layers"][2]["stuck_low"] == [1.0, 1.0]
+    assert found["layers"][1]["stuck_low"] == [0.0, 0.0]
+    assert "--fault-map" in found["command"]
+    np.savez(tmp_path / "wrong.npz", fc3=-np.ones((2, 10, 128)))
+    assert "fc3" in refused(capsys, run, *FEW, "--fault-map", tmp_path / "wrong.npz", "--out", tmp_path / "no")
+
+
 def test_compensation_removes_a_drift_that_all_devices_share(run: Path, tmp_path: Path) -> None:
     options = ("--set", "ageing.drift.nu=0.2", "--set", "forward.ideal=true", "--chips", 2)
     plain, removed = (
@@ -167,7 +179,10 @@ WRONG = [
     (("--set", "conductances.g_min=1"), "wrong way round"),
     (("--set", "forward.adc_bist=3"), "adc_bits"),
     (("--set", "faults.low"), "expected path.to.field=value"),
-    (("--set", "ageing.drift.nu=[0.1,0.2,0.3]", "--chips", "2"), "list of 3 values over chips, but there are 2"),
+    (
+        ("--set", "ageing.drift.nu=[0.1,0.2,0.3]", "--chips", "2"),
+        "ageing.drift.nu: lists 3 values for chips, but chips is 2",
+    ),
 ]
 
 

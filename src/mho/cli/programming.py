@@ -53,6 +53,9 @@ def program(
     settings: Annotated[
         list[str] | None, _what("PATH=VALUE", "A setting of programming, or of forward; repeatable.", "--set")
     ] = None,
+    fault_map: Annotated[
+        Path | None, _what("FILE", "Stuck devices by layer: .npz or .safetensors, -1 low, 1 high, 0 free.")
+    ] = None,
     chip: Annotated[int | None, _what("N", "Take the weights of this chip of the run; else of its first.")] = None,
     chips: Annotated[str, _chips("N|LIST", "How many chips, or which: 50, or \\[0,7].")] = "50",
     times: Annotated[str, _chips("LIST", "Times after programming, in s, min, h, d or y.")] = "1s,1h,1d,1y,10y",
@@ -68,7 +71,8 @@ def program(
     """Program as the options say (the help is in HELP)."""
     from mho.train.program_run import program_run
 
-    asked = _asked(programming, settings or [], chips, times, chip=chip, seed=seed, images=test_images)
+    named = {"chip": chip, "seed": seed, "images": test_images, "fault_map": fault_map}
+    asked = _asked(programming, settings or [], chips, times, named)
     folder = out or _new_folder(checkpoint)
     try:
         outcome = program_run(checkpoint, asked, out=folder, report=report, progress="plain" if plain else True)
@@ -78,10 +82,7 @@ def program(
     _tell(outcome, folder, report=report)
 
 
-def _asked(
-    programming: str, settings: list[str], chips: str, times: str, *, chip: int | None, seed: int | None,
-    images: int | None,
-) -> Asked:  # fmt: skip
+def _asked(programming: str, settings: list[str], chips: str, times: str, named: dict[str, Any]) -> Asked:
     """Return what the options ask for; raise ConfigError with all that is wrong."""
     from mho.config import override
     from mho.config.problems import Problems
@@ -111,7 +112,7 @@ def _asked(
     except ConfigError as error:
         problems.take("--chips", error)
     problems.check()
-    return Asked(how, when, which, chip, seed, images, of_layers)
+    return Asked(how, when, which, layers=of_layers, **named)
 
 
 def _numbers(chips: str) -> int | tuple[int, ...]:

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 
 from mho.config import RunConfig, load
+from mho.config.analog import bad_length, lists_over_chips
 from mho.data import Dataset
 from mho.data import load as load_data
-from mho.errors import ConfigError
+from mho.errors import ConfigError, SettingsError
 from mho.folders import check_writable, write_text
 from mho.inference.evaluation import evaluate
 from mho.inference.files import save_programming
@@ -45,7 +46,8 @@ class Asked:
 
     times: after programming. chips: how many, or which. chip: of the run, whose weights are taken; None for its first.
     seed: of the inference chips; None for that of the run. images: of the test set, the first so many; None for all.
-    layers: changes of the layers' settings, such as "forward.adc_bits=6". Raises ConfigError for what cannot be.
+    layers: changes of the layers' settings, such as "forward.adc_bits=6". fault_map: a file of stuck devices, as
+    `mho.program` takes it. Raises ConfigError for what cannot be.
     """
 
     programming: Programming = field(default_factory=Programming)
@@ -55,10 +57,14 @@ class Asked:
     seed: int | None = None
     images: int | None = None
     layers: tuple[str, ...] = ()
+    fault_map: Path | None = None
 
     def __post_init__(self) -> None:
         read_times([t.text for t in self.times])
-        chip_ids(self.chips)
+        chips = len(chip_ids(self.chips))
+        lists = [(path, n) for path, n in lists_over_chips(self.programming, "") if n not in (1, chips)]
+        if lists:
+            raise SettingsError([(path, bad_length(n, chips)) for path, n in lists])
         if self.images is not None and self.images < 1:
             raise ConfigError(
                 f"accuracy is measured on at least 1 test image, found {self.images}; leave it out for all"
@@ -109,7 +115,7 @@ def _work(
     (digital,) = evaluate(plain, images, progress=shown.told, samples=DIGITAL_SAMPLES)
     chips = chip_ids(asked.chips)
     shown.phase(f"programming {len(chips)} chip(s)")
-    report = program(model, asked.programming)
+    report = program(model, asked.programming, fault_map=asked.fault_map)
     shown.phase(f"evaluating {len(chips)} chip(s)")
     written = Moment(WRITTEN, 0.0, tuple(evaluate(model, images, progress=shown.told)))
     shown.reached(written)
@@ -154,6 +160,8 @@ def _title(config: RunConfig, chips: int) -> str:
 def _about(run: Path, config: RunConfig, place: int, seed: int, asked: Asked) -> dict[str, str]:
     """Return what a reader of the results wants to know beside them."""
     found = {"weights of": str(run), "chip of the run": str(config.chip_ids[place]), "seed": str(seed)}
+    if asked.fault_map is not None:
+        found["stuck devices"] = f"also those of {asked.fault_map}"
     found["test images"] = "all" if asked.images is None else f"the first {asked.images}"
     return found | ({"changed in the layers": ", ".join(asked.layers)} if asked.layers else {})
 
@@ -163,7 +171,8 @@ def _command(run: Path, folder: Path, asked: Asked) -> str:
     chips = str(asked.chips) if isinstance(asked.chips, int) else f"[{','.join(map(str, asked.chips))}]"
     words = ["mho", "program", str(run), "--programming", str(folder / SETTINGS), "--chips", chips]
     words += ["--times", ",".join(t.text for t in asked.times)]
-    for option, value in (("--chip", asked.chip), ("--seed", asked.seed), ("--test-images", asked.images)):
+    more = {"--chip": asked.chip, "--seed": asked.seed, "--test-images": asked.images, "--fault-map": asked.fault_map}
+    for option, value in more.items():
         words += [] if value is None else [option, str(value)]
     words += [word for setting in asked.layers for word in ("--set", setting)]
     return f"{shlex.join(words)} --report --out NEW"
