@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +17,16 @@ from mho.kernels.launch import launch, threads
 
 PARALLEL = 16_384
 """Elements from which a pass over them is shared by threads: below, entering the pool costs more than it gains."""
+
+
+CHUNK = 1024
+"""Numbers that a thread takes through all steps at a time: they stay in its nearest cache."""
+
+APART = 1 << 17
+"""Inputs of a chip from which its product is done on its own: below, the calls cost more than the cache gains."""
+
+CACHED = 1 << 20
+"""About how many inputs (4 MiB) a part of a large product has."""
 
 
 @dataclass
@@ -35,6 +47,47 @@ class Converters:
     adc_stochastic: bool
     output_noise: bool
     weight_noise: bool
+
+
+@dataclass(frozen=True)
+class Patched:
+    """Vectors that are patches of images, taken when they enter the array: (chips, images * positions, elements).
+
+    images: (chips, images, size), flat and padded; start: (positions,) int32 and offset: (elements,) int32, so that
+    element k of patch p is at start[p] + offset[k]. Indexed as a tensor of that shape, with all vectors.
+    """
+
+    images: Tensor
+    start: Tensor
+    offset: Tensor
+
+    @property
+    def shape(self) -> torch.Size:
+        """Return chips, vectors and elements."""
+        chips, images, _ = self.images.shape
+        return torch.Size((chips, images * self.start.numel(), self.offset.numel()))
+
+    def __getitem__(self, index: tuple[slice, slice, slice]) -> Patched:
+        chips, _, elements = index
+        return Patched(self.images[chips], self.start, self.offset[elements])
+
+    def split(self, elements: int) -> Iterator[tuple[int, int, Tensor]]:
+        """Return the patches of some images after the other: the first and last vector, and about `elements` of them.
+
+        Without images there is one empty piece.
+        """
+        chips, images, _ = self.images.shape
+        positions, width = self.start.numel(), self.offset.numel()
+        many = max(1, elements // max(1, chips * positions * width))
+        for first in range(0, max(1, images), many):
+            some = self.images[:, first : first + many]
+            taken = unfold(some.flatten(0, 1), self.start, self.offset)
+            count = some.shape[1] * positions
+            yield first * positions, first * positions + count, taken.view(chips, count, width)
+
+
+Vectors = Tensor | Patched
+"""Inputs of a product, (chips, vectors, elements)."""
 
 
 @dataclass
@@ -61,20 +114,29 @@ def _run(name: str, workers: int, **values: int) -> Block:
     return a
 
 
-def peaks(x: Tensor, bias: bool) -> tuple[Tensor, bool]:
+def peaks(x: Vectors, bias: bool) -> tuple[Tensor, bool]:
     """Return the largest abs(x) of every vector, (chips, vectors), and whether all of x is finite."""
     chips, vectors, width = x.shape
     out = torch.empty(chips, vectors)
-    workers, grain = _share(chips * vectors, x.numel())
+    workers, grain = _share(chips * vectors, chips * vectors * width)
+    values, places = _places(x)
     a = _run(
-        "peaks", workers, total=chips * vectors, vectors=vectors, columns=width, bias=bias, chip_stride=x.stride(0),
-        row_stride=x.stride(1), x=x.data_ptr(), scales=out.data_ptr(), grain=grain, bad=0,
+        "peaks", workers, total=chips * vectors, vectors=vectors, columns=width, bias=bias, grain=grain, bad=0,
+        chip_stride=values.stride(0), row_stride=values.stride(1), x=values.data_ptr(), scales=out.data_ptr(), **places,
     )  # fmt: skip
     return out, not a.get("bad")
 
 
+def _places(x: Vectors) -> tuple[Tensor, dict[str, int]]:
+    """Return the tensor that holds the values of x, and what tells a kernel where the vectors lie in it."""
+    if isinstance(x, Patched):
+        at = {"start": x.start.data_ptr(), "offset": x.offset.data_ptr(), "positions": x.start.numel()}
+        return x.images, at
+    return x, {"start": 0}
+
+
 def prepare(
-    x: Tensor, bias: bool, converters: Converters, draws: Draws, *, factors: Tensor | None = None,
+    x: Vectors, bias: bool, converters: Converters, draws: Draws, *, factors: Tensor | None = None,
     which: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, bool]:  # fmt: skip
     """Return the array's inputs (chips, vectors, width + bias), scales, squared norms, and whether x was finite.
@@ -82,9 +144,10 @@ def prepare(
     `factors`: (chips, vectors), by which the scales are multiplied. `which`: (chips, vectors) int64, the vectors of x.
     """
     chips, vectors, width = x.shape
-    plan = Plan(chips, vectors if which is None else which.shape[1], (width, 0), bias, converters)
+    count = vectors if which is None else which.shape[1]
+    plan = Plan(chips, count, (width, 0), bias, converters, whole=True)
     plan.before.set(factors=address(factors), which=address(which))
-    finite = plan.prepare(x, draws)
+    finite = plan.prepare(x, draws, Part(0, chips, 0, count))
     return plan.inputs, plan.scales, plan.norms, finite
 
 
@@ -97,72 +160,104 @@ def finish_(
     y: (chips, vectors, rows), changed in place. `which`: (chips, vectors) int64, the vector of `out` that each row is.
     """
     chips, vectors, rows = y.shape
-    plan = Plan(chips, vectors, (0, rows), False, converters)
-    plan.after.set(y=y.data_ptr(), scales=scales.data_ptr(), norms=norms.data_ptr(), which=address(which))
-    return plan.saturated, plan.finish_(draws, out, adding=adding)
+    plan = Plan(chips, vectors, (0, rows), False, converters, whole=True)
+    plan.after.set(scales=scales.data_ptr(), norms=norms.data_ptr(), which=address(which))
+    return plan.saturated, plan.finish_(y, draws, out, Part(0, chips, 0, vectors), adding=adding)
+
+
+class Part(NamedTuple):
+    """What is multiplied at a time: the chips and the vectors, each from the first to before the last."""
+
+    chip: int
+    last_chip: int
+    vector: int
+    last_vector: int
 
 
 class Plan:
     """The buffers and filled arguments of a product of one shape, for calls that differ in data and draws only.
 
-    inputs: (chips, vectors, width + bias), what enters the array; outputs: (chips, vectors, rows), what comes out;
-    scales, norms: (chips, vectors); saturated: uint8, which vectors reached the bound.
+    A large product is done part by part, so that what enters the array is still in the cache when it is multiplied;
+    `whole` keeps it in one. parts: in order; inputs: (chips, vectors, width + bias) of a part, what enters the array;
+    outputs: (chips, vectors, rows), room for what comes out; scales, norms: (chips, vectors) of a part; saturated:
+    uint8, (chips, vectors) of the product, which vectors reached the bound.
     """
 
     def __init__(
-        self, chips: int, vectors: int, size: tuple[int, int], bias: bool, converters: Converters
+        self, chips: int, vectors: int, size: tuple[int, int], bias: bool, converters: Converters, *,
+        whole: bool = False,
     ) -> None:  # fmt: skip
         width, rows = size
-        self.inputs = torch.empty(chips, vectors, width + bias)
-        self.outputs = torch.empty(chips, vectors, rows)
-        self.scales = torch.empty(chips, vectors)
-        self.norms = torch.empty(chips, vectors) if converters.weight_noise else self.scales
+        self.parts = _parts(chips, vectors, 0 if whole else width + bias)
+        n, most = (self.parts[0].last_chip, self.parts[0].last_vector) if self.parts else (chips, vectors)
+        self.inputs = torch.empty(n, most, width + bias)
+        self.outputs = torch.empty(n, most, rows)
+        self.scales = torch.empty(n, most)
+        self.norms = torch.empty(n, most) if converters.weight_noise else self.scales
         self.saturated = torch.empty(chips, vectors, dtype=torch.uint8)
         self.table = converters.table
         self.before, self.after = Block("product", "prepare"), Block("product", "finish")
-        shared = {
-            "total": chips * vectors, "vectors": vectors, "scales": self.scales.data_ptr(),
-            "norms": self.norms.data_ptr(), "constants": self.table.data_ptr(),
-        }  # fmt: skip
+        shared = {"scales": self.scales.data_ptr(), "norms": self.norms.data_ptr()}
         self.before.set(
             **shared, columns=width, bias=bias, out=self.inputs.data_ptr(), scaled=converters.scaled,
             converts=converters.dac, noisy=converters.input_noise, stochastic=converters.dac_stochastic,
             needs_norm=converters.weight_noise, factors=0, which=0,
         )  # fmt: skip
         self.after.set(
-            **shared, rows=rows, y=self.outputs.data_ptr(), bounded=converters.bounded, converts=converters.adc,
+            **shared, rows=rows, bounded=converters.bounded, converts=converters.adc,
             noisy=converters.output_noise or converters.weight_noise, stochastic=converters.adc_stochastic,
-            weighs=converters.weight_noise, saturated=self.saturated.data_ptr(), which=0,
+            weighs=converters.weight_noise, marks_stride=vectors, which=0,
         )  # fmt: skip
-        self.total, self.width, self.rows = chips * vectors, width, rows
+        self.width, self.rows = width + bias, rows
         self.busy = threading.Lock()
 
-    def prepare(self, x: Tensor, draws: Draws) -> bool:
-        """Fill `inputs` and `scales` from x (chips, vectors, width), may be strided; return whether x was finite."""
-        workers, grain = _share(self.total, self.total * self.width)
-        chip_stride, row_stride, _ = x.stride()
-        self.before.set(
-            chip_stride=chip_stride, row_stride=row_stride, x=x.data_ptr(), grain=grain, bad=0,
-            keys=draws.keys.data_ptr(), call=draws.call, repeat=draws.repeat, first=draws.first,
-        )  # fmt: skip
-        launch(entry(plain_kernels("product"), "prepare"), self.before, workers)
+    def prepare(self, x: Vectors, draws: Draws, part: Part) -> bool:
+        """Fill `inputs` and `scales` from a part of x, may be strided; return whether that was finite."""
+        values, places = _places(x)
+        self.before.set(**places, bad=0)
+        self._launch("prepare", self.before, draws, part, values, self.width)
         return not self.before.get("bad")
 
-    def finish_(self, draws: Draws, out: Tensor, *, adding: bool) -> int:
-        """Write (or add) the finished `outputs` into `out`, may be strided; return how many vectors saturated."""
-        workers, grain = _share(self.total, self.total * self.rows)
-        chip_stride, row_stride, _ = out.stride()
-        self.after.set(
-            chip_stride=chip_stride, row_stride=row_stride, out=out.data_ptr(), grain=grain, adding=adding,
-            keys=draws.keys.data_ptr(), call=draws.call, repeat=draws.repeat, first=draws.first,
-            scratch=workspace("noise", (self.rows + 3) // 4 * 16 * workers).data_ptr(),
-        )  # fmt: skip
-        launch(entry(plain_kernels("product"), "finish"), self.after, workers)
+    def finish_(self, y: Tensor, draws: Draws, out: Tensor, part: Part, *, adding: bool) -> int:
+        """Write (or add) outputs y (chips, vectors, rows) of a part, finished in place, into `out`, may be strided.
+
+        Return how many vectors saturated.
+        """
+        marks = self.saturated.data_ptr() + part.chip * self.saturated.shape[1]
+        self.after.set(y=y.data_ptr(), adding=adding, saturated=marks)
+        self._launch("finish", self.after, draws, part, out, self.rows)
         return self.after.hits
+
+    def _launch(self, name: str, a: Block, draws: Draws, part: Part, values: Tensor, width: int) -> None:
+        """Enter a kernel that reads or writes `values`, width numbers a vector, for a part."""
+        vectors = part.last_vector - part.vector
+        total = vectors * (part.last_chip - part.chip)
+        workers, grain = _share(total, total * width)
+        chunk = max(1, min(grain, CHUNK // max(1, width)))
+        chip_stride, row_stride, _ = values.stride()
+        a.set(
+            total=total, vectors=vectors, begin=part.vector, grain=grain, chunk=chunk, chip_stride=chip_stride,
+            row_stride=row_stride, values=values.data_ptr() + 4 * part.chip * chip_stride, call=draws.call,
+            constants=self.table.data_ptr() + 64 * part.chip, keys=draws.keys.data_ptr() + 8 * part.chip,
+            repeat=draws.repeat, first=draws.first,
+            scratch=workspace("product", 4 * (8 * width + 24) * chunk * workers).data_ptr(),
+        )  # fmt: skip
+        launch(entry(plain_kernels("product"), name), a, workers)
+
+
+def _parts(chips: int, vectors: int, width: int) -> list[Part]:
+    """Return how a product is split: small ones not at all, others by chip, and then evenly into runs of vectors."""
+    if vectors * width < APART:
+        return [Part(0, chips, 0, vectors)]
+    count = max(1, round(vectors * width / CACHED))
+    size = -(-vectors // count)
+    runs = [(first, min(first + size, vectors)) for first in range(0, vectors, size)]
+    return [Part(chip, chip + 1, *run) for chip in range(chips) for run in runs]
 
 
 def unfold(images: Tensor, start: Tensor, offset: Tensor) -> Tensor:
-    """Return patches (images, positions, elements) of flattened padded images (images, size)."""
+    """Return patches (images, positions, elements) of flattened padded images (images, size), may be strided."""
+    images = images.contiguous()
     count, size = images.shape
     out = torch.empty(count, start.numel(), offset.numel())
     workers, _ = _share(count, out.numel())

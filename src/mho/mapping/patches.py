@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mho.errors import ShapeError
-from mho.kernels.product import fold, unfold
+from mho.kernels.product import Patched, fold, unfold
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,10 @@ class Patches:
     def take(self, images: Tensor) -> Tensor:
         """Return patches (images, positions, channels * kernel) of flattened padded images (images, size)."""
         return unfold(images, self.start, self.offset)
+
+    def of(self, images: Tensor) -> Patched:
+        """Return the patches of flattened padded images (chips, images, size), to be taken when they are multiplied."""
+        return Patched(images, self.start, self.offset)
 
     def put(self, patches: Tensor) -> Tensor:
         """Return the sum of patches (images, positions, channels * kernel) in padded images (images, size)."""

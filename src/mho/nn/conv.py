@@ -15,9 +15,7 @@ from mho.errors import ConfigError, NotFiniteError, ShapeError
 from mho.mapping.patches import Patches, Window, locate
 from mho.nn.layer import AnalogLayer
 from mho.nn.parameter import accumulates
-
-PATCH_ELEMENTS = 1 << 24
-"""Elements of unfolded patches held at a time (64 MiB); larger steps are unfolded image by image."""
+from mho.periphery.product import PATCH_ELEMENTS
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -107,7 +105,8 @@ class AnalogConv(AnalogLayer):
             out = out[0]
         else:
             scales = torch.cat(factors, dim=2).transpose(0, 1)
-            out = (out.unflatten(1, (len(self.chips), -1)) * scales[:, :, None, None]).sum(0).flatten(0, 1)
+            out = out.unflatten(1, (len(self.chips), -1)) * scales[:, :, None, None]
+            out = (out[0] if len(out) == 1 else out.sum(0)).flatten(0, 1)
         if self.bias is not None:
             out = (out.unflatten(0, (len(self.chips), -1)) + self.bias[:, None, None]).flatten(0, 1)
         shape = self.window.positions(tuple(x.shape[2:]))
@@ -131,18 +130,10 @@ class AnalogConv(AnalogLayer):
 
     def product(self, x: Tensor, last: bool, calls: list[list[int]]) -> Tensor:
         """Return outputs (parts, chips * batch, positions, channels) of a flat padded input (chips, batch, size)."""
-        chips, batch = x.shape[:2]
-        located = self.patches_of(last)
-        count = located[0].start.numel()
         outputs = []
-        for g, (grid, patches) in enumerate(zip(self.grid_list, located, strict=True)):
-            pieces = []
-            for b0, b1 in self.blocks(batch, count * patches.offset.numel()):
-                taken = patches.take(x[:, b0:b1].reshape(-1, x.shape[2]))
-                vectors = taken.view(chips, (b1 - b0) * count, patches.offset.numel())
-                pieces.append(grid(vectors, first=b0 * count, calls=calls[g]))
-            out = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
-            outputs.append(out.view(out.shape[0], chips * batch, count, self.out_size // self.groups))
+        for grid, patches, own in zip(self.grid_list, self.patches_of(last), calls, strict=True):
+            out = grid(patches.of(x), calls=own)
+            outputs.append(out.view(out.shape[0], -1, patches.start.numel(), out.shape[3]))
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=3)
 
     def patches_of(self, last: bool) -> list[Patches]:

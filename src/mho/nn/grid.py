@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mho.config import AnalogConfig
 from mho.devices.base import over_chips
 from mho.errors import ConfigError
-from mho.kernels.product import Draws
+from mho.kernels.product import Draws, Vectors
 from mho.mapping.split import even_parts
 from mho.periphery.product import Product, bind, multiply
 from mho.tiles.place import Place
@@ -107,7 +107,7 @@ class Grid(nn.Module):
             for j, (c0, c1) in enumerate(self.column_parts)
         )
 
-    def forward(self, x: Tensor, *, first: int = 0, calls: list[int]) -> Tensor:
+    def forward(self, x: Vectors, *, first: int = 0, calls: list[int]) -> Tensor:
         """Return the products (parts, chips, vectors, rows) of x (chips, vectors, columns).
 
         There is one part, or with a digital scale one for every column part. Raises NotFiniteError for NaN or infinity.

@@ -12,7 +12,8 @@ from torch import Tensor
 from mho.devices.base import over_chips
 from mho.devices.spread import PerChip, numbers
 from mho.errors import ConfigError, NotFiniteError
-from mho.kernels.product import Converters, Draws, Plan, finish_, peaks, prepare
+from mho.kernels.matmul import matmul
+from mho.kernels.product import Converters, Draws, Patched, Plan, Vectors, finish_, peaks, prepare
 from mho.periphery.settings import MAX_REPEATS, Periphery, bits_of
 
 
@@ -47,6 +48,9 @@ class Product:
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"plans": {}}
 
+
+PATCH_ELEMENTS = 1 << 24
+"""Elements of unfolded patches held at a time (64 MiB), where a product cannot take them as it goes."""
 
 MAX_PLANS = 4
 """Shapes of products that keep their buffers: batches of training, the last batch, batches of evaluation."""
@@ -89,7 +93,7 @@ def _over_chips(bits: tuple[int | None, ...], chips: int, name: str) -> tuple[in
 
 
 def multiply(
-    product: Product, weights: Tensor, x: Tensor, draws: Draws, out: Tensor, *, bias: bool = False,
+    product: Product, weights: Tensor, x: Vectors, draws: Draws, out: Tensor, *, bias: bool = False,
     adding: bool = False, learning: bool = False,
 ) -> None:  # fmt: skip
     """Write (or add) the analog product of x (chips, vectors, columns) with weights (chips, rows, columns) into `out`.
@@ -103,31 +107,30 @@ def multiply(
         return
     if product.settings.noise_management == "running-max":
         _follow(product, x, bias, learning)
-    plan = product.plan(x.shape, weights.shape[1], bias)
+    repeating = product.settings.bound_management != "none" and product.converters.bounded
+    target = torch.empty(out.shape) if adding and repeating else out
+    hits, plan = 0, product.plan(x.shape, weights.shape[1], bias)
     try:
-        if not plan.prepare(x, draws):
-            raise NotFiniteError("the input of an analog product holds NaN or infinity")
-        _matmul(plan.inputs, weights, plan.outputs)
-        repeating = product.settings.bound_management != "none" and product.converters.bounded
-        part = torch.empty(plan.outputs.shape) if adding and repeating else out
-        hits = plan.finish_(draws, part, adding=adding and not repeating)
+        for part in plan.parts:
+            if not plan.prepare(x, draws, part):
+                raise NotFiniteError("the input of an analog product holds NaN or infinity")
+            n = part.last_vector - part.vector
+            y = matmul(plan.inputs[:, :n], weights[part.chip : part.last_chip], plan.outputs[:, :n])
+            hits += plan.finish_(y, draws, target, part, adding=adding and not repeating)
         if hits and repeating:
-            _repeat(product, weights, x, draws, part, saturated=plan.saturated, bias=bias)
+            _repeat(product, weights, x, draws, target, saturated=plan.saturated, bias=bias)
     finally:
         plan.busy.release()
-    if part is not out:
-        out += part
+    if target is not out:
+        out += target
 
 
-def _matmul(x: Tensor, weights: Tensor, out: Tensor | None = None) -> Tensor:
-    """Return x (chips, vectors, columns) times the transposed weights (chips, rows, columns), in `out` if given."""
-    if x.shape[0] == 1:
-        return torch.mm(x[0], weights[0].t(), out=None if out is None else out[0]).unsqueeze(0)
-    return torch.bmm(x, weights.transpose(1, 2), out=out)
-
-
-def _ideal(weights: Tensor, x: Tensor, out: Tensor, *, bias: bool, adding: bool) -> None:
-    y = _matmul(x, weights[:, :, :-1] if bias else weights)
+def _ideal(weights: Tensor, x: Vectors, out: Tensor, *, bias: bool, adding: bool) -> None:
+    if isinstance(x, Patched):
+        for first, last, vectors in x.split(PATCH_ELEMENTS):
+            _ideal(weights, vectors, out[:, first:last], bias=bias, adding=adding)
+        return
+    y = matmul(x, weights[:, :, :-1] if bias else weights)
     if bias:
         y += weights[:, None, :, -1]
     if not bool(torch.isfinite(y).all()) and not bool(torch.isfinite(x).all()):
@@ -138,7 +141,7 @@ def _ideal(weights: Tensor, x: Tensor, out: Tensor, *, bias: bool, adding: bool)
         out.copy_(y)
 
 
-def _follow(product: Product, x: Tensor, bias: bool, learning: bool) -> None:
+def _follow(product: Product, x: Vectors, bias: bool, learning: bool) -> None:
     """Make the running mean of max abs(x) of every chip the scale of this call; while it is 0, the call's own mean.
 
     Only a call that is `learning` moves the mean: evaluating more often never changes training.
@@ -158,7 +161,7 @@ def _follow(product: Product, x: Tensor, bias: bool, learning: bool) -> None:
 
 
 def _repeat(
-    product: Product, weights: Tensor, x: Tensor, draws: Draws, out: Tensor, *, saturated: Tensor, bias: bool
+    product: Product, weights: Tensor, x: Vectors, draws: Draws, out: Tensor, *, saturated: Tensor, bias: bool
 ) -> None:
     """Repeat saturated vectors with a larger scale and fresh noise, chip by chip; the last repeat stands."""
     for chip in saturated.any(dim=1).nonzero().flatten().tolist():
@@ -166,13 +169,15 @@ def _repeat(
         table = product.converters.table[one].contiguous()
         part = replace(product, converters=replace(product.converters, table=table), reads=0, repeats=0, plans={})
         own = replace(draws, keys=draws.keys[one].contiguous())
-        _repeat_on_chip(part, weights[one], x[one], own, out[one], which=saturated[chip].nonzero().flatten(), bias=bias)
+        _repeat_on_chip(
+            part, weights[one], x[one, :, :], own, out[one], which=saturated[chip].nonzero().flatten(), bias=bias
+        )
         product.reads += part.reads
         product.repeats += part.repeats
 
 
 def _repeat_on_chip(
-    product: Product, weights: Tensor, x: Tensor, draws: Draws, out: Tensor, *, which: Tensor, bias: bool
+    product: Product, weights: Tensor, x: Vectors, draws: Draws, out: Tensor, *, which: Tensor, bias: bool
 ) -> None:
     once = product.settings.bound_management == "worst-case"
     for number in range(1, 2 if once else MAX_REPEATS + 1):
@@ -185,17 +190,17 @@ def _repeat_on_chip(
         if once:
             factors = _safe_factors(product.converters, weights, x, listed, bias)
         xq, scales, norms, _ = prepare(x, bias, product.converters, fresh, factors=factors, which=listed)
-        y = _matmul(xq, weights)
+        y = matmul(xq, weights)
         marks, _ = finish_(y, scales, norms, product.converters, fresh, out, adding=False, which=listed)
         which = which[marks[0].bool()]
 
 
-def _safe_factors(converters: Converters, weights: Tensor, x: Tensor, which: Tensor, bias: bool) -> Tensor:
+def _safe_factors(converters: Converters, weights: Tensor, x: Vectors, which: Tensor, bias: bool) -> Tensor:
     """Return factors at which no output can saturate: abs(W) abs(x) / s <= bound, with room for six sigma of noise."""
     ones = Draws(torch.zeros(1, 2, dtype=torch.int32), 0)
     quiet = replace(converters, dac=False, input_noise=False, dac_stochastic=False)
     xs, _, norms, _ = prepare(x, bias, quiet, ones, which=which)
-    largest = _matmul(xs.abs(), weights.abs()).amax(dim=2)
+    largest = matmul(xs.abs(), weights.abs()).amax(dim=2)
     table = converters.table
     noise = torch.sqrt(table[0, 11] ** 2 + table[0, 12] * (norms if converters.weight_noise else torch.zeros(1)))
     room = (table[0, 8] - 6 * noise).clamp_min(0.1 * table[0, 8])
