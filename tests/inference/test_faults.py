@@ -8,7 +8,7 @@ from scipy import stats
 import mho
 from inference.programmed_models import EXACT, analog, draw, outputs
 from mho.errors import DataError
-from mho.inference import Conductances, Programming, StuckFaults, Verify, WriteError, program
+from mho.inference import Conductances, Programming, StuckFaults, Verify, WriteError, age, preset, program
 from mho.inference.programming import programmed_blocks
 
 ALARM = 1e-3  # false-alarm rate of each test, over all of its numbers
@@ -73,6 +73,16 @@ def test_stuck_devices_show_the_ends_of_the_window() -> None:
     total = sum(layer.devices for layer in report.layers)
     check_share(round(sum(layer.devices * layer.stuck_low[0] for layer in report.layers)), total, 0.2, 2)
     check_share(round(sum(layer.devices * layer.stuck_high[0] for layer in report.layers)), total, 0.3, 2)
+
+
+def test_stuck_devices_do_not_age() -> None:
+    model = analog()
+    program(model, preset("pcm").with_({"faults.low": 0.0, "faults.high": 1.0}))
+    age(model, 1e6)
+    assert not any(one.visible.any() for one in programmed_blocks(model))  # both sides of all pairs at g_max
+    program(model, "pcm")
+    age(model, 1e6)
+    assert all(one.visible.any() for one in programmed_blocks(model))
 
 
 def maps(model, devices=2, seed=0):

@@ -11,12 +11,13 @@ from mho.tiles.draw import TileDraw
 
 
 class Programmed(nn.Module):
-    """The devices on which one block of a weight matrix was programmed.
+    """The devices on which one block of a weight matrix is programmed; `write_` of mho.inference.writing writes them.
 
     target: (chips, rows, columns), the weights to be programmed, in [-1, 1], before levels are taken.
     scale: (chips, 1 or rows, 1), the weight in units of the learner that is 1 in `target`.
     conductance: (chips, devices, rows, columns) in siemens, as written at 0 s; of layout "offset" one column more.
-    stuck: like `conductance`, int8: -1 at g_min, +1 at g_max, 0 free; None where all are free.
+    stuck: like `conductance`, int8: -1 at g_min, +1 at g_max, 0 free; None where all are free. What is stuck stays: it
+    has no errors, no drift and no noise.
     factor: (chips, rows, 1), by which compensation multiplies what the devices show.
     visible: (chips, rows, columns), the weights that a product sees now, in units of the learner.
     elapsed: seconds since programming; writes: how often it was programmed; aged_times: how often aged since.
@@ -37,10 +38,10 @@ class Programmed(nn.Module):
         self.settings, self.draw = settings, draw
         self.register_buffer("target", target)
         self.register_buffer("scale", scale)
-        self.register_buffer("conductance", settings.conductances.to_siemens(target))
+        self.register_buffer("conductance", None)
         self.register_buffer("stuck", None)
         self.register_buffer("factor", torch.ones(*target.shape[:2], 1))
-        self.register_buffer("visible", target * scale)
+        self.register_buffer("visible", torch.empty_like(target))
         self.register_buffer("elapsed", torch.zeros((), dtype=torch.float64))
         self.register_buffer("writes", torch.zeros((), dtype=torch.int64))
         self.register_buffer("aged_times", torch.zeros((), dtype=torch.int64))
@@ -75,7 +76,7 @@ class Programmed(nn.Module):
         now = aged(
             self.conductance, self.wanted(), ageing, seconds=seconds, draw=self.draw, g_max=layout.g_max, call=call
         )
-        return layout.to_weights(now)
+        return layout.to_weights(self.held(now))
 
     def aged_(self, seconds: float) -> Tensor:
         """Let the devices grow so old; return the weights in [-1, 1] that a new reading finds."""
