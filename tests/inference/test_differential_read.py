@@ -92,6 +92,15 @@ def test_no_other_threshold_is_better() -> None:
     assert all(STATES.single_error() < STATES.single_error(best * factor) for factor in (0.8, 0.95, 1.05, 1.3))
 
 
+def test_at_the_balanced_threshold_ones_and_zeros_err_equally_often() -> None:
+    for states in (STATES, replace(STATES, offset=0.3, chip_sigma=0.4)):
+        ones, zeros = states.single_errors(states.balanced_threshold())
+        assert ones == pytest.approx(zeros, rel=1e-9)
+        assert ones == pytest.approx(norm.cdf(-math.log(6) / sum(states._widths())), rel=1e-9)
+        assert ones > states.single_error()
+    assert TwoStates(1e4, 1e6, 0.0, 0.0, offset=0.0).balanced_threshold() == pytest.approx(1e5)
+
+
 def test_a_difference_is_never_worse_than_a_threshold() -> None:
     for low, high, window in ((0.1, 0.1, 3.0), (0.1, 1.0, 10.0), (0.8, 0.2, 4.0), (1.0, 1.0, 1.5)):
         states = TwoStates(1e4, 1e4 * window, low, high, offset=0.0)

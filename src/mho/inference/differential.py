@@ -92,6 +92,15 @@ class TwoStates:
         )  # fmt: skip
         return math.exp(found.x)
 
+    def balanced_threshold(self) -> float:
+        """Return the threshold in ohm at which ones and zeros err equally often: as many widths from both medians.
+
+        Where the states' spreads differ it makes more errors than the best one, but they do not tilt sums of bits.
+        """
+        low, high = self._widths()
+        share = 0.5 if low + high == 0 else low / (low + high)
+        return math.exp(math.log(self.low) + share * self.window)
+
 
 def _phi(distance: float, width: float) -> float:
     from scipy.special import ndtr

@@ -38,7 +38,7 @@ COLUMNS = 256
 
 
 def counted(context: Context) -> list[Row]:
-    """Count the errors of random bits that are read in three ways, at every ratio, beside the closed forms."""
+    """Count the errors of random bits that are read in four ways, at every ratio, beside the closed forms."""
     s: Settings = context.settings
     shape = (-(-s.bits // COLUMNS), COLUMNS)
     bits = torch.from_numpy(TileDraw(context.seed, (0,), "bits", (1, *shape)).xi("bits")[0, 0] > 0)
@@ -145,7 +145,7 @@ def error_rates(context: Context) -> list[Row]:
 
 
 def readings(context: Context) -> list[Row]:
-    """Evaluate the binarised network with weights kept in RRAM and read in three ways."""
+    """Evaluate the binarised network with weights kept in RRAM and read in four ways."""
     s: Settings = context.settings
     model, rows = trained(context, PLAIN), []
     for ratio in s.ratios:
@@ -175,7 +175,7 @@ BENCH = Bench(
     description="What does reading two devices against each other save in bit errors, and what do they cost?",
     settings=Settings,
     steps=(
-        Step("bit errors", "bits read in three ways, counted", counted),
+        Step("bit errors", "bits read in four ways, counted", counted),
         Step("networks", "the networks, trained", networks),
         Step("error rates", "accuracy over independent bit errors", error_rates, needs=("networks",)),
         Step("readings", "accuracy with weights in RRAM", readings, needs=("networks",)),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-READINGS = ("differential", "single-ended", "single-ended with error correction")
+READINGS = ("differential", "single-ended", "single-ended, balanced", "single-ended, balanced, with error correction")
 
 
 def draw(figure: Figure, rows: Sequence[Row]) -> None:

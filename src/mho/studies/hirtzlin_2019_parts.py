@@ -1,4 +1,4 @@
-"""What hirtzlin-2019 is made of: its settings, its networks, and the three ways to read a bit."""
+"""What hirtzlin-2019 is made of: its settings, its networks, and the ways to read a bit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mho.random import make_key
 from mho.studies.bench import BenchSettings
 from mho.studies.hirtzlin_2019_figure import READINGS
 
-DIFFERENTIAL, SINGLE, CORRECTED = READINGS
+DIFFERENTIAL, SINGLE, BALANCED, CORRECTED = READINGS
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,22 @@ def at_ratio(settings: Settings, ratio: float) -> TwoStates:
 
 
 def rates_of(states: TwoStates) -> dict[str, float]:
-    """Return the bit error rates of the three readings by their closed forms."""
-    single = states.single_error()
-    return {DIFFERENTIAL: states.differential_error(), SINGLE: single, CORRECTED: corrected_error(single)}
+    """Return the bit error rates of the readings by their closed forms."""
+    balanced = states.single_error(states.balanced_threshold())
+    rates = (states.differential_error(), states.single_error(), balanced, corrected_error(balanced))
+    return dict(zip(READINGS, rates, strict=True))
 
 
 def read(memory: Memory, bits: torch.Tensor, reading: str) -> torch.Tensor:
-    """Return bits (chips, rows, columns) as they are read by one of the three ways, from as few devices as it needs."""
+    """Return bits (chips, rows, columns) as they are read by one of the ways, from as few devices as it needs."""
     if reading == DIFFERENTIAL:
         return memory.differential(bits)
     if reading == SINGLE:
         return memory.single(bits)
-    return data_of(memory.single(words_of(bits)), bits.shape[1])
+    threshold = memory.states.balanced_threshold()
+    if reading == BALANCED:
+        return memory.single(bits, threshold)
+    return data_of(memory.single(words_of(bits), threshold), bits.shape[1])
 
 
 def network(settings: Settings, data: Dataset, *, binary: bool, seed: int) -> nn.Sequential:
@@ -95,8 +99,9 @@ def setup(settings: Settings) -> Sequence[str]:
         f"state (median {states.low / 1e3:g} kOhm) and {states.high_sigma:g} in the high-resistance state; sense "
         f"amplifiers, one a column, have an offset of {states.offset:g} in ln R. These are our assumptions, no numbers "
         "of the paper.",
-        "Single-ended readings use the threshold with the fewest errors for these parameters. Error correction is the "
-        "extended Hamming code (8, 4), which takes two devices a bit, as a differential pair does.",
+        "Single-ended readings use the threshold with the fewest errors, balanced ones that at which ones and zeros "
+        "err equally often. Error correction is the extended Hamming code (8, 4), which takes two devices a bit, as a "
+        "differential pair does.",
         f"Chips shifted: all devices of a chip have ln R shifted by the same normal draw of {s.shift:g}; the threshold "
         "is the best one for that spread, and the same for all chips. Differential readings do not see it.",
     ]
