@@ -67,3 +67,10 @@ def test_a_student_without_labels_learns_from_its_teacher() -> None:
     with torch.no_grad():
         agree = (student(data.train_x).argmax(1) == teacher(data.train_x).argmax(1)).float().mean()
     assert agree > 0.95
+
+
+def test_the_teacher_is_asked_in_evaluation_mode() -> None:
+    teacher = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5)).train()
+    loss, x, out = Distillation(teacher, weight=1.0), torch.rand(6, 4), torch.rand(6, 3)
+    first, second = (loss.with_inputs(x, out, torch.zeros(6, dtype=torch.int64)) for _ in range(2))
+    assert torch.equal(first, second)

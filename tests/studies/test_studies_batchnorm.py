@@ -72,5 +72,8 @@ def test_its_rows_say_what_is_kept(tmp_path: Path) -> None:
     kept = rows["L2, kept of noise / largest weight"]["ours"]
     assert kept == pytest.approx(100 * fmean(noisy) / rows["L2"]["ours"], rel=0.2)  # exact with one network
     assert rows["L1, kept of noise / largest weight"]["provenance"] == "[ABS] resists noise better than L2"
+    table = (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert "| | noise / largest weight: points, chips that keep more | noise / standard deviation: points" in table
+    assert "of 6 |" in table[table.index("**kept beside L2") :]
     assert sorted(p.name for p in (tmp_path / "models").iterdir())[:2] == ["l1-0.safetensors", "l1-1.safetensors"]
     assert (tmp_path / "figure.png").stat().st_size > 10_000

@@ -36,6 +36,7 @@ from mho.studies.batchnorm_noise_parts import (
     network,
 )
 from mho.studies.bench import Bench, Context, Row, Step
+from mho.studies.rows import signed
 from mho.train.digital import Feed, cosine, fit
 
 ABOUT = {
@@ -44,6 +45,7 @@ ABOUT = {
     L1: "mean absolute deviation times sqrt(pi/2)",
     TOPK: "mean of the k largest absolute deviations, times a constant",
 }
+UNITS: tuple[Unit, ...] = (LARGEST, DEVIATION)
 SHARE = "% of the accuracy without noise"
 
 
@@ -100,7 +102,7 @@ def noise(context: Context, unit: Unit, levels: Callable[[Settings], Sequence[fl
             context.say(f"{case}: {rows[-1].mean:.2f} ± {rows[-1].std:.2f} %")
         average = tuple(map(fmean, zip(*share, strict=True)))
         about = f"mean over the noise levels from {min(levels(s)):g} to {max(levels(s)):g}"
-        kept.append(Row(f"{kind}, kept of noise / {unit}", average, SHARE, about, group=f"kept, noise / {unit}"))
+        kept.append(Row(_kept(kind, unit), average, SHARE, about, group=f"kept, noise / {unit}"))
     return rows + kept + [_ratio(context, data, kind) for kind in KINDS if unit == LARGEST]
 
 
@@ -123,6 +125,28 @@ def _ratio(context: Context, data: Dataset, kind: str) -> Row:
         found.append(fmean(float(w.abs().max() / w.std(correction=0)) for w in weights))
     unit = "standard deviations"
     return Row(f"{kind}, largest weight", tuple(found), unit, "mean over layers", group="largest weight of a layer")
+
+
+def beside_l2(rows: Sequence[Row]) -> str:
+    """Return a table of what is kept beside L2, chip by chip: all kinds have the same draws on the same chip."""
+    kept = {unit: {k: r for k in KINDS for r in rows if r.case == _kept(k, unit)} for unit in UNITS}
+    units = [unit for unit, found in kept.items() if len(found) == len(KINDS)]
+    lines = [
+        "**kept beside L2, chip by chip**\n",
+        f"| | {' | '.join(f'noise / {unit}: points, chips that keep more' for unit in units)} |",
+        "|---" * (len(units) + 1) + "|",
+    ]
+    for kind in (NONE, L1, TOPK):
+        cells = []
+        for unit in units:
+            gap = [a - b for a, b in zip(kept[unit][kind].values, kept[unit][L2].values, strict=True)]
+            cells.append(f"{signed(gap)}, {sum(g > 0 for g in gap)} of {len(gap)}")
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n" if units else ""
+
+
+def _kept(kind: str, unit: Unit) -> str:
+    return f"{kind}, kept of noise / {unit}"
 
 
 def setup(settings: Settings) -> list[str]:
@@ -176,8 +200,8 @@ BENCH = Bench(
         L1: _claim("no loss of accuracy by L1 instead of L2 BatchNorm"),
         TOPK: _claim("no loss of accuracy by TopK instead of L2 BatchNorm"),
         **{
-            f"{kind}, kept of noise / {unit}": _claim(text)
-            for unit in (LARGEST, DEVIATION)
+            _kept(kind, unit): _claim(text)
+            for unit in UNITS
             for kind, text in (
                 (NONE, "VGG-16 without BatchNorm keeps 93.80 %, ResNet-44 91.95 % (CIFAR-10, other noise levels)"),
                 (L2, "VGG-16 with BatchNorm keeps 10.75 %, ResNet-44 41.32 % (CIFAR-10, other noise levels)"),
@@ -187,6 +211,7 @@ BENCH = Bench(
         },
     },
     setup=setup,
+    tables=beside_l2,
     draw=draw,
     caption="Accuracy over weight noise, in units of the largest weight and of the standard deviation of the weights "
     "of a layer; mean and standard deviation over chips and networks",
