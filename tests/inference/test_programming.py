@@ -278,7 +278,7 @@ def test_what_cannot_be_programmed_is_refused() -> None:
         (
             lambda: program(model, preset("pcm").with_({"error.c2c": (1.0, 1.0, 1.0)})),
             ConfigError,
-            "c2c is a list of 3 values",
+            "error.c2c is a list of 3 values",
         ),
         (
             lambda: program(model, Programming(faults=StuckFaults((0, 0.1, 0)))),

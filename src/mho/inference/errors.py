@@ -77,10 +77,10 @@ class WriteError:
         from mho.kernels.product import normals
 
         parts = []
-        for value, purpose, number in ((self.d2d, "program d2d", 0), (self.c2c, "program c2c", call)):
+        for name, value, number in (("d2d", self.d2d, 0), ("c2c", self.c2c, call)):
             if any(numbers(value)):
-                size = torch.from_numpy(over_chips(value, like.shape[0], purpose).copy())
-                xi = normals(draw.keys(purpose), tuple(like.shape), number)
+                size = torch.from_numpy(over_chips(value, like.shape[0], f"error.{name}").copy())
+                xi = normals(draw.keys(f"program {name}"), tuple(like.shape), number)
                 parts.append(xi.mul_(size.reshape(-1, *[1] * (like.dim() - 1))))
         return None if not parts else parts[0] if len(parts) == 1 else parts[0].add_(parts[1])
 

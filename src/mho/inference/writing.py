@@ -40,38 +40,27 @@ def write_(block: Programmed, stuck: Tensor | None = None) -> Written:
 
     stuck: int8, shaped like the conductances: devices that are stuck beside those that the settings draw.
     """
-    settings, layout = block.settings, block.settings.conductances
+    settings = block.settings
     wanted = block.wanted()
     block.stuck_(_stuck(block, tuple(wanted.shape), stuck))
     call = _first_call(block)
-    found = block.held(settings.error.written(wanted, layout, block.draw, call))
-    chips = found.shape[0]
+    found = block.held(settings.error.written(wanted, settings.conductances, block.draw, call))
     devices = found[0].numel()
-    pulses = torch.full((chips,), settings.timing.pulses * devices, dtype=torch.float64)
-    reads = torch.full((chips,), settings.timing.reads * devices, dtype=torch.float64)
-    missed = torch.zeros(chips, dtype=torch.float64)
+    none = torch.zeros(found.shape[0], dtype=torch.float64)
+    pulses, reads, missed = none + settings.timing.pulses * devices, none + settings.timing.reads * devices, none
     if settings.verify is not None:
         loop = _Loop(block, settings.verify, wanted, found)
         found = loop.run(call)
         pulses, reads, missed = pulses + loop.pulses, reads + loop.reads, sums(loop.left)
     block.conductance = found
-    shown = layout.to_weights(found)
+    shown = settings.conductances.to_weights(found)
     block.show_(shown)
-    low, high = (torch.zeros(chips, dtype=torch.float64) for _ in range(2))
-    if block.stuck is not None:
-        low, high = sums(block.stuck < 0), sums(block.stuck > 0)
-    off = shown.sub_(block.target).square_()
     return Written(
-        devices,
-        block.target[0].numel(),
-        sums(block.target.abs() > 1),
-        sums(off),
-        low,
-        high,
-        pulses,
-        reads,
-        missed,
-    )
+        devices=devices, weights=block.target[0].numel(), pulses=pulses, reads=reads, missed=missed,
+        clipped=sums(block.target.abs() > 1), square=sums(shown.sub_(block.target).square_()),
+        stuck_low=none if block.stuck is None else sums(block.stuck < 0),
+        stuck_high=none if block.stuck is None else sums(block.stuck > 0),
+    )  # fmt: skip
 
 
 def sums(values: Tensor) -> Tensor:
