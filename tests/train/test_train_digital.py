@@ -223,3 +223,31 @@ def test_state_json_tells_where_the_run_is(tmp_path: Path) -> None:
     fit(model, small(), epochs=1, optimizer=sgd(model), feed=Feed(batch_size=100), out=tmp_path, progress=False)
     state = json.loads((tmp_path / "checkpoint" / "state.json").read_text())
     assert (state["epoch"], state["step"]) == (1, 3)
+
+
+def adam(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.Adam(model.parameters(), lr=0.01)
+
+
+@pytest.mark.parametrize("make", [sgd, adam])
+def test_epochs_in_two_calls_are_those_of_one(tmp_path: Path, make: object) -> None:
+    for folder, parts in (("whole", (3,)), ("parts", (1, 3))):
+        for epochs in parts:
+            model = network()
+            fit(model, small(), epochs=epochs, optimizer=make(model), out=tmp_path / folder, progress=False)  # type: ignore[operator]
+    assert bytes_of(tmp_path / "parts") == bytes_of(tmp_path / "whole")
+
+
+def test_every_epoch_has_an_order_and_torch_draws_of_its_own(tmp_path: Path) -> None:
+    drawn, first = [], []
+
+    def look(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if module.training:
+            drawn.append(float(torch.rand(1)))
+            first.append(inputs[0].sum().item())
+
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    model.register_forward_pre_hook(look)
+    fit(model, small(), epochs=2, optimizer=sgd(model), feed=Feed(batch_size=150), progress=False)
+    assert len(set(drawn)) == 4
+    assert len(set(first)) == 4

@@ -41,8 +41,8 @@ def _kept(axes: Axes, rows: Sequence[Row]) -> None:
                 yerr=[r.std for _, r in own if r], capsize=3, label=f"noise / {unit}", alpha=0.8,
             )  # fmt: skip
     axes.set_xticks(range(len(KINDS)), list(KINDS), fontsize=8)
-    axes.set(ylabel="% of the accuracy without noise")
+    axes.set(ylabel="% of the accuracy without noise", ylim=(0, 100))
     axes.set_title("kept, mean over the noise levels", fontsize=9)
     if axes.containers:
-        axes.legend(fontsize=7.5, frameon=False, loc="lower right")
+        axes.legend(fontsize=7.5, frameon=False, loc="upper right")
     axes.grid(alpha=0.25, axis="y", linewidth=0.5)
