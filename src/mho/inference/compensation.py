@@ -24,7 +24,8 @@ def factors(before: Sequence[Tensor], after: Sequence[Tensor], kind: Compensatio
         factor = sum y_before^2 / sum y_before y_after
 
     over an array ("tile"), one output line of an array, whose weighted sum one converter reads ("column"), or all
-    arrays of a chip ("global"). It is 1 where no answer was there before or none is left, and at most 100.
+    arrays of a chip ("global"). Noise of the later reading averages out; that of the first one makes the factor too
+    large by its share of the power. It is 1 where no answer was there before or none is left, and at most 100.
     """
     if kind == "none":
         return [torch.ones(b.shape[0], 1, 1) for b in before]
