@@ -78,7 +78,7 @@ def program(
         outcome = program_run(checkpoint, asked, out=folder, report=report, progress="plain" if plain else True)
     except KeyboardInterrupt:
         kept = folder / "programmed.json"
-        raise Stopped(f"times that were reached are in {kept}" if kept.is_file() else "nothing was written") from None
+        raise Stopped(f"times that were reached are in {kept}" if kept.is_file() else "no time was reached") from None
     _tell(outcome, folder, report=report)
 
 
