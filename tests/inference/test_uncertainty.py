@@ -18,7 +18,7 @@ def test_entropy_is_zero_for_certainty_and_largest_for_none() -> None:
 
 
 def test_calibration_error_of_a_few_samples_by_hand() -> None:
-    """Two bins of confidence: 0.6 and 0.6, one right (gap 0.1), and 0.9, wrong (gap 0.9)."""
+    """Two bins of confidence: 0.6 and 0.6, both right (gap +0.4), and 0.9, wrong (gap -0.9)."""
     p = torch.tensor([[0.6, 0.4], [0.4, 0.6], [0.9, 0.1]])
     assert expected_calibration_error(p, torch.tensor([0, 0, 1])) == pytest.approx(100 * (2 * 0.1 + 0.9) / 3, rel=1e-6)
     assert expected_calibration_error(p, torch.tensor([0, 0, 1]), bins=1) == pytest.approx(
