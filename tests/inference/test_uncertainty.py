@@ -20,10 +20,9 @@ def test_entropy_is_zero_for_certainty_and_largest_for_none() -> None:
 def test_calibration_error_of_a_few_samples_by_hand() -> None:
     """Two bins of confidence: 0.6 and 0.6, both right (gap +0.4), and 0.9, wrong (gap -0.9)."""
     p = torch.tensor([[0.6, 0.4], [0.4, 0.6], [0.9, 0.1]])
-    assert expected_calibration_error(p, torch.tensor([0, 0, 1])) == pytest.approx(100 * (2 * 0.1 + 0.9) / 3, rel=1e-6)
-    assert expected_calibration_error(p, torch.tensor([0, 0, 1]), bins=1) == pytest.approx(
-        100 * (0.7 - 1 / 3), rel=1e-6
-    )
+    labels = torch.tensor([0, 1, 1])
+    assert expected_calibration_error(p, labels) == pytest.approx(100 * (2 * 0.4 + 0.9) / 3, rel=1e-6)
+    assert expected_calibration_error(p, labels, bins=1) == pytest.approx(100 * (0.7 - 2 / 3), rel=1e-5)
 
 
 def test_predictions_drawn_from_what_they_say_are_calibrated() -> None:
