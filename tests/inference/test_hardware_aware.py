@@ -343,6 +343,16 @@ def test_impossible_settings_are_refused(changes: dict[str, Any], says: str) -> 
         HardwareAware().with_(changes)
 
 
+def test_a_model_in_training_is_not_converted_behind_its_back() -> None:
+    model = network()
+    hardware_aware(model, HardwareAware(), exclude="0")
+    with pytest.raises(ConversionError, match=r"layer '4' has a parametrized weight.*Aware\(model\)\.remove\(\)"):
+        mho.convert_to_analog(model, mho.AnalogConfig())
+    mho.convert_to_analog(model, mho.AnalogConfig(), exclude="4")
+    Aware(model).remove()
+    mho.convert_to_analog(model, mho.AnalogConfig())
+
+
 def test_programming_is_a_preset_by_name_or_changes_of_it() -> None:
     asked = {"noise.model": "programming", "noise.programming": "charan-2020"}
     found = HardwareAware().with_(asked).noise.programming

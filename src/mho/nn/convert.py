@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
+from torch.nn.utils.parametrize import is_parametrized
 
 from mho.config import AnalogConfig
 from mho.errors import ConfigError, ConversionError, nearest
@@ -89,6 +90,7 @@ def convert_to_analog(
         raise ConfigError(f"vary takes 'init' and 'order', found {sorted(unknown)}")
     _check_model(model, config)
     _check_patterns(model, plan)
+    _check_parametrized(model, plan)
     _check_ties(model, plan)
     work = copy.deepcopy(model)
     made = _convert(work, "", plan)
@@ -133,6 +135,17 @@ def _check_patterns(model: nn.Module, plan: _Plan) -> None:
     lost = [p for p, _ in plan.config.layers if not any(fnmatchcase(n, p) for n in names or ["model"])]
     if lost:
         raise ConfigError("; ".join(f"layers: pattern {p!r} matches no layer; {nearest(p, names)}" for p in lost))
+
+
+def _check_parametrized(model: nn.Module, plan: _Plan) -> None:
+    """Refuse layers whose weight is computed from another one: on tiles only what it is now would stay."""
+    for name, module in model.named_modules():
+        if isinstance(module, PlainLayer) and is_parametrized(module) and not _excluded(name, plan):
+            raise ConversionError(
+                f"layer {name or 'model'!r} has a parametrized weight, which devices cannot follow; take that away "
+                "first (hardware-aware training: mho.inference.Aware(model).remove(); others: "
+                "torch.nn.utils.parametrize.remove_parametrizations), or exclude the layer"
+            )
 
 
 def _check_ties(model: nn.Module, plan: _Plan) -> None:
