@@ -189,3 +189,14 @@ def test_an_ideal_product_takes_patches_by_the_image(monkeypatch):
     monkeypatch.setattr("mho.periphery.product.PATCH_ELEMENTS", 2 * 25 * 6 * 2)
     assert [piece[:2] for piece in late.split(2 * 25 * 6 * 2)] == [(0, 50), (50, 100), (100, 125)]
     equal(product(Periphery(ideal=True), weights, late), expected)
+
+
+def test_onednn_is_given_dense_matrices_only(monkeypatch):
+    """A matrix without its bias column goes to its slow reference: a training step of LeNet took 20 times as long."""
+    asked = []
+    monkeypatch.setattr(products, "LARGE", 0)
+    monkeypatch.setattr(products, "_linear", lambda: lambda x, w, *rest: asked.append(w.stride()) or x @ w.t())
+    x, weights = sixteenths(1, 8, 5), sixteenths(1, 5, 6)
+    for given in (weights[:, :, :-1], weights[:, :, :-1].transpose(1, 2), weights[:, :, :5].contiguous()):
+        matmul(x, given)
+    assert asked == [(5, 1)]
