@@ -73,10 +73,8 @@ class Settings(BenchSettings):
     tolerance: float = 0.02
     rewrites: int = 20
     mnist: Task = field(
-        default_factory=lambda: Task(
-            "lenet-5", "mnist", aware_epochs=30, deviations=1.5, calibration=5000, adapt_epochs=1
-        )
-    )  # fmt: skip
+        default_factory=lambda: Task("lenet-5", "mnist", aware_epochs=30, calibration=5000, adapt_epochs=1)
+    )
     cifar: Task = field(
         default_factory=lambda: Task(
             "vgg-16", "cifar10", epochs=60, lr=0.05, batch_size=128, augment="flip-crop", optimizer="sgd",
