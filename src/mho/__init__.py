@@ -14,6 +14,7 @@ _HOMES = {
     "presets": "config", "Mapping": "mapping", "Periphery": "periphery", "Update": "update", "train": "train",
     "check_device": "characterize", "show_device": "report", "ZeroShift": "update", "zero_shift": "nn",
     "ablate": "sweep", "Window": "units", "ArraySettings": "tiles", "Cell": "tiles", "Refresh": "tiles",
+    "Programming": "inference", "program": "inference", "age": "inference", "restore": "inference",
 }  # fmt: skip
 _ROOMS = (
     "characterize",
@@ -21,6 +22,7 @@ _ROOMS = (
     "data",
     "devices",
     "errors",
+    "inference",
     "mapping",
     "nn",
     "optim",

@@ -66,6 +66,13 @@ def test_a_programmed_layer_refuses_pulses_and_moves_nothing():
     assert all(torch.equal(a, tile.state) for a, tile in zip(before, layer.analog_tiles(), strict=True))
 
 
+def test_weights_are_not_set_where_they_would_not_be_seen():
+    layer = layers()[0]
+    put(layer, 0.25)
+    with pytest.raises(MhoError, match=r"layer 'fc' is programmed.*mho\.restore\(model\)"):
+        layer.set_weights(torch.zeros(5, 6), torch.zeros(5))
+
+
 def test_programmed_conductances_are_part_of_the_state():
     layer = layers()[0]
     put(layer, 0.25)

@@ -112,7 +112,7 @@ def test_changelog_has_its_headings() -> None:
         assert "Changes numerical results" in headings, release.splitlines()[0]
 
 
-@pytest.mark.parametrize(("name", "ends"), [("train", "mho train"), ("test", "python -m pytest")])
+@pytest.mark.parametrize(("name", "ends"), [("train", "mho train"), ("test", "python -m pytest -n auto")])
 def test_readme_has_the_commands_that_ci_runs(name: str, ends: str) -> None:
     block = re.search(rf"^<!-- ci: {name} -->\n```bash\n(.+)\n```$", text("README.md"), flags=re.MULTILINE)
     assert block, f"no one-line bash block below <!-- ci: {name} -->"

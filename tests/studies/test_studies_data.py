@@ -25,7 +25,7 @@ def outcome(one: Study, case: int, accuracy: list[float], mode: str = "quick") -
 def test_every_case_is_a_valid_run_of_its_own(one: Study) -> None:
     for mode in ("quick", "full"):
         configs = [one.config(case, mode, seed=3) for case in one.cases]
-        assert len({repr((c.analog, c.zero_shift, c.data)) for c in configs}) == len(configs)
+        assert len({repr((c.analog, c.zero_shift, c.data, c.lr_schedule)) for c in configs}) == len(configs)
         own = {
             "preset": "none",
             "analog": RunConfig().analog,
@@ -33,6 +33,7 @@ def test_every_case_is_a_valid_run_of_its_own(one: Study) -> None:
             "chips": 1,
             "lr": 1.0,
             "data": "mnist",
+            "lr_schedule": configs[0].lr_schedule,
         }
         assert len({repr(replace(c, **own)) for c in configs}) == 1  # type: ignore[arg-type]
         assert {(c.seed, c.vary, c.network) for c in configs} == {(3, ("init",), one.network)}

@@ -90,8 +90,14 @@ class AnalogLayer(nn.Module):
 
         What lies beyond a device's own bounds is clipped; `clipped` then holds the share per chip. `calibrate`: set
         the digital scale from the weights first, where `mapping.scaling` asks for it. Raises ShapeError for other
-        shapes or a bias that the layer has not (or lacks), NotFiniteError for NaN or infinity.
+        shapes or a bias that the layer has not (or lacks), NotFiniteError for NaN or infinity, MhoError for a layer that
+        is programmed.
         """
+        if self.programmed:
+            raise MhoError(
+                f"layer {self.name!r} is programmed, so weights that are set now would not be seen; call "
+                "mho.restore(model), set them, and program it again"
+            )
         n = len(self.chips)
         matrix = self._per_chip(weight.detach().float(), (self.out_size, self.in_size), "weight")
         has_bias = self.array_bias or self.bias is not None

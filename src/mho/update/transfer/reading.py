@@ -63,8 +63,11 @@ class Reader:
         one = torch.ones(chips, many, 1)
         plan = self.product.plan(one.shape, cells, False)
         try:
-            plan.prepare(one, draws)
-            torch.mul(shown, plan.inputs, out=plan.outputs)
-            plan.finish_(draws, out, adding=False)
+            for part in plan.parts:
+                n = part.last_vector - part.vector
+                own = shown[part.chip : part.last_chip, part.vector : part.last_vector]
+                plan.prepare(one, draws, part)
+                y = torch.mul(own, plan.inputs[:, :n], out=plan.outputs[:, :n])
+                plan.finish_(y, draws, out, part, adding=False)
         finally:
             plan.busy.release()
