@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mho.inference.compensation import COMPENSATIONS, Compensation, factors
+from mho.inference.compensation import factors
+from mho.inference.settings import Compensation
 
 KINDS: tuple[Compensation, ...] = ("global", "column", "tile")
 
@@ -55,7 +56,7 @@ def test_each_kind_removes_what_is_uniform_in_its_reach() -> None:
 def test_shapes_and_none() -> None:
     after = [0.5 * b for b in BEFORE]
     rows = {"none": (1, 1, 1), "global": (1, 1, 1), "tile": (1, 1, 1), "column": (40, 40, 10)}
-    for kind in COMPENSATIONS:
+    for kind in ("none", *KINDS):
         assert [tuple(f.shape) for f in factors(BEFORE, after, kind)] == [(3, r, 1) for r in rows[kind]]
     assert all(torch.equal(f, torch.ones_like(f)) for f in factors(BEFORE, after, "none"))
 

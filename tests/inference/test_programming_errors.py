@@ -71,9 +71,7 @@ def test_a_table_is_read_along_lines() -> None:
     assert float(alone) == pytest.approx(60e-6)
     steep = WriteError("levels", table=((0.5, 0.0, 0.0), (0.5 + 1e-12, 0.3, 0.0), (0.75, 0.3, 0.0), (1.0, 0.1, 0.0)))
     found = steep.written(targets(39e-6, 40e-6, 45e-6, 55e-6), WINDOW, draw())[0, 0, :, 0]
-    torch.testing.assert_close(
-        found[[0, 2, 3]], torch.tensor([39e-6, 45e-6 + 12e-6, 55e-6 + 8e-6]), rtol=1e-5, atol=0
-    )
+    torch.testing.assert_close(found[[0, 2, 3]], torch.tensor([39e-6, 45e-6 + 12e-6, 55e-6 + 8e-6]), rtol=1e-5, atol=0)
     assert torch.isfinite(found).all()
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Compensation = Literal["none", "global", "column", "tile"]
-COMPENSATIONS: tuple[Compensation, ...] = Compensation.__args__  # type: ignore[attr-defined]
+from mho.inference.settings import Compensation
+
 MOST = 100.0
 """The largest factor: what is left of a smaller answer is noise."""
 

@@ -90,7 +90,7 @@ class AnalogLayer(nn.Module):
 
         What lies beyond a device's own bounds is clipped; `clipped` then holds the share per chip. `calibrate`: set
         the digital scale from the weights first, where `mapping.scaling` asks for it. Raises ShapeError for other
-        shapes or a bias that the layer has not (or lacks), NotFiniteError for NaN or infinity, MhoError for a layer that
+        shapes or a bias that the layer has not (or lacks), NotFiniteError for NaN or infinity, MhoError where the layer
         is programmed.
         """
         if self.programmed:

@@ -107,7 +107,7 @@ BENCH = Bench(
         "quick": {
             "chips": 3,
             "mnist.train_images": 10_000, "mnist.test_images": 2000, "mnist.epochs": 8, "mnist.aware_epochs": 8,
-            "mnist.fractions": (0.01, 0.03, 0.07, 0.15), "mnist.calibration": 2000,
+            "mnist.fractions": (0.01, 0.03, 0.07, 0.15),
             "cifar.network": "vgg-16-w8", "cifar.train_images": 10_000, "cifar.test_images": 1000, "cifar.chips": 3,
             "cifar.epochs": 12, "cifar.aware_epochs": 5, "cifar.fractions": (0.05, 0.15), "cifar.calibration": 1000,
             "cifar.adapt_epochs": 4, "cifar.at_once": 3,

@@ -72,9 +72,7 @@ class Settings(BenchSettings):
     bits: int = 8
     tolerance: float = 0.02
     rewrites: int = 20
-    mnist: Task = field(
-        default_factory=lambda: Task("lenet-5", "mnist", aware_epochs=30, calibration=5000, adapt_epochs=1)
-    )
+    mnist: Task = field(default_factory=lambda: Task("lenet-5", "mnist"))
     cifar: Task = field(
         default_factory=lambda: Task(
             "vgg-16", "cifar10", epochs=60, lr=0.05, batch_size=128, augment="flip-crop", optimizer="sgd",

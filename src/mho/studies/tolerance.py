@@ -11,14 +11,16 @@ from mho.studies.base import Study, logarithmic
 from mho.studies.outcome import Outcome
 from mho.studies.results import penalty
 
-
 Points = list[tuple[float, list[float]]]
 """Values of a setting, each with the penalty of every chip."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The penalty over values of a series from its first on, one way: points below the baseline, mean and standard deviation over chips."""
+    """The penalty over values of a series, from its first on and one way.
+
+    mean, std: of the points below the baseline, over chips.
+    """
 
     case: str
     axis: str
