@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -30,9 +31,13 @@ def mho(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
-    """Start the command line and return at once."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    """Start the command line and return at once; it hears Ctrl-C, which tests started in the background ignore."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": _hear_ctrl_c}
     return subprocess.Popen([*COMMAND, *map(str, arguments)], env=environment(), **pipes)  # type: ignore[call-overload, no-any-return]
+
+
+def _hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def environment() -> dict[str, str]:
