@@ -88,6 +88,24 @@ def test_converters_of_the_chip_and_changes() -> None:
         deployed(trained(config), 0, chips=[0], settings=["forward.adc_bist=3"])
 
 
+@pytest.mark.parametrize("setting", ["mapping.scaling=none", "mapping.max_rows=4", "mapping.bias=none"])
+def test_the_layout_that_weights_were_trained_with_cannot_be_changed(setting: str) -> None:
+    model = trained(preset("gokmen-2017").with_(mapping__scaling="tile"))
+    with pytest.raises(ConfigError, match="only the converters"):
+        deployed(model, 0, chips=range(2), settings=[setting])
+
+
+def test_the_running_scale_of_inputs_comes_along() -> None:
+    model = trained(preset("gokmen-2017").with_({"forward.noise_management": "running-max"}))
+    model.train()(spread(torch.randn(8, 2, 4, 4), 2) * torch.arange(1, 17).view(-1, 1, 1, 1))
+    made = deployed(model.eval(), 1, chips=range(3))
+    for new, old in zip(layers_of(made), layers_of(model), strict=True):
+        for there, here in zip(new.grid_list, old.grid_list, strict=True):
+            for one, other in zip(there.forward_products, here.forward_products, strict=True):
+                assert one.running.tolist() == [float(other.running[1])] * 3
+                assert float(other.running[1]) > 0
+
+
 def test_layers_that_were_digital_stay_so() -> None:
     made = deployed(trained(preset("gokmen-2017"), chips=1, exclude=["4"]), 0, chips=range(2))
     assert [layer.name for layer in layers_of(made)] == ["0", "5"]

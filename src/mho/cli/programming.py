@@ -33,7 +33,7 @@ are programmed with errors and faults, and drift; all chips are evaluated in one
 DIR then holds programmed.json and programming.toml (complete), with --report also program.html and accuracy.png. The
 last line printed is the accuracy at the last time."""
 
-LAYERS = ("forward", "mapping")
+LAYERS = ("forward",)
 """Settings of layers that may be changed; all others are of programming."""
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from mho.config import AnalogConfig, override
 from mho.config.fields import hints, is_per_chip
 from mho.devices import ConstantStep, Spread
+from mho.errors import ConfigError
 from mho.nn import AnalogLayer, convert_to_analog, convert_to_digital
 from mho.nn.grid import Grid
 from mho.update.settings import Update
@@ -28,9 +29,14 @@ def deployed(
 
     place: of that chip among those of the model. Every layer keeps its converters, the layout on arrays, and its
     digital factors; a device of a weight has no spread and the reach of the mean device that was trained, beyond which
-    weights are kept, too. settings: changes of every layer, such as "forward.adc_bits=6". Raises ConfigError for
-    impossible ones.
+    weights are kept, too. settings: changes of every layer's converters, such as "forward.adc_bits=6". Raises
+    ConfigError for impossible ones, and for changes of anything else: the weights were trained with it.
     """
+    if others := [text for text in settings if text.strip().partition(".")[0] != "forward"]:
+        raise ConfigError(
+            f"{', '.join(others)} was asked for, but only the converters (forward.*) of trained layers can be changed: "
+            "the layout of their weights on arrays is that of the training; leave it out, or train with it"
+        )
     trained = {layer.name: layer for layer in model.modules() if isinstance(layer, AnalogLayer)}
     layers = {}
     for name, layer in trained.items():
@@ -72,10 +78,12 @@ def _of_chip(settings: S, place: int) -> S:
 
 @torch.no_grad()
 def _hold(grid: Grid, source: Grid, place: int) -> None:
-    """Let all chips of a grid show what one chip of another shows, with the same digital factors."""
+    """Let all chips of a grid show what one chip of another shows, with the same digital factors and running scales."""
     factor = source.factor()
     if factor is not None and grid.scale is not None:
         grid.scale.copy_(factor[place].expand_as(grid.scale))
+    for product, followed in zip(grid.forward_products, source.forward_products, strict=True):
+        product.running.copy_(followed.running[place].expand_as(product.running))
     for block, trained in zip(grid.block_list, source.block_list, strict=True):
         tile = block.tile_list[0]
         tile.state.copy_(trained.visible[place].expand_as(tile.state))  # also beyond the bounds of the mean device
