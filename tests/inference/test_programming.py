@@ -236,8 +236,28 @@ def test_a_programmed_model_is_saved_copied_and_loaded() -> None:
         with pytest.raises(MhoError, match="backwards"):
             age(one, 49.0)
     age(model, 60.0)
-    age(again, 60.0)
-    assert torch.equal(outputs(again), outputs(model))
+    for one in (other, again):  # what is loaded has the drift of the devices that were saved, not of those of its seed
+        age(one, 60.0)
+        assert torch.equal(outputs(one), outputs(model))
+
+
+def test_what_was_programmed_is_not_loaded_into_a_model_that_is_not() -> None:
+    """torch takes an empty place for a module as one that may have any keys, and would drop these."""
+    model, plain = analog(2), analog(2)
+    program(model, "pcm")
+    with pytest.raises(RuntimeError, match=r"Unexpected key.*programmed\.conductance"):
+        plain.load_state_dict(model.state_dict())
+    assert any("programmed.visible" in name for name in plain.load_state_dict(model.state_dict(), strict=False)[1])
+
+
+def test_what_is_programmed_again_is_read_with_other_noise() -> None:
+    model = analog()
+    seen = []
+    for _ in range(2):
+        program(model, Programming(ageing=Ageing(read_noise=ReadNoise(relative=0.1))))
+        age(model, 0.0)
+        seen.append(outputs(model))
+    assert not torch.allclose(*seen, atol=1e-3)
 
 
 def test_a_programmed_model_becomes_a_digital_one_with_the_weights_shown() -> None:
@@ -284,6 +304,11 @@ def test_what_cannot_be_programmed_is_refused() -> None:
             lambda: program(model, Programming(faults=StuckFaults((0, 0.1, 0)))),
             ConfigError,
             "faults.low is a list of 3",
+        ),
+        (
+            lambda: program(model, Programming(ageing=Ageing(drift=Drift(nu=(0.1, 0.1, 0.1))))),
+            ConfigError,
+            "ageing.drift.nu: lists 3 values for chips, but chips is 2",
         ),
         (lambda: program(model, seed=-1), MhoError, "seed must be"),
     ]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mho.inference.ageing import aged
 from mho.inference.settings import Programming
 from mho.tiles.draw import TileDraw
+
+READINGS = 2**16
+"""Draw numbers of readings that one programming of a block has, of 2^32 in all."""
 
 
 class Programmed(nn.Module):
@@ -21,6 +27,7 @@ class Programmed(nn.Module):
     factor: (chips, rows, 1), by which compensation multiplies what the devices show.
     visible: (chips, rows, columns), the weights that a product sees now, in units of the learner.
     elapsed: seconds since programming; writes: how often it was programmed; aged_times: how often aged since.
+    seed: of the devices' draws, the bits of an unsigned number; loading a state_dict brings its devices along.
     """
 
     target: Tensor
@@ -32,6 +39,7 @@ class Programmed(nn.Module):
     elapsed: Tensor
     writes: Tensor
     aged_times: Tensor
+    seed: Tensor
 
     def __init__(self, target: Tensor, scale: Tensor, settings: Programming, draw: TileDraw) -> None:
         super().__init__()
@@ -45,6 +53,13 @@ class Programmed(nn.Module):
         self.register_buffer("elapsed", torch.zeros((), dtype=torch.float64))
         self.register_buffer("writes", torch.zeros((), dtype=torch.int64))
         self.register_buffer("aged_times", torch.zeros((), dtype=torch.int64))
+
+        self.register_buffer("seed", torch.from_numpy(np.array(draw.seed, np.uint64).view(np.int64)))
+
+    def _load_from_state_dict(self, *given: Any) -> None:
+        super()._load_from_state_dict(*given)
+        old = self.draw
+        self.draw = TileDraw(int(self.seed.numpy().view(np.uint64)), old.chips, old.name, old.shape)
 
     def wanted(self) -> Tensor:
         """Return the conductances that were asked for, (chips, devices, rows, columns) in siemens, levels taken."""
@@ -73,6 +88,7 @@ class Programmed(nn.Module):
         programming.
         """
         layout, ageing = self.settings.conductances, self.settings.ageing
+        call += (int(self.writes) - 1) * READINGS  # what is programmed again is read with other noise
         now = aged(
             self.conductance, self.wanted(), ageing, seconds=seconds, draw=self.draw, g_max=layout.g_max, call=call
         )

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from mho.errors import ConfigError, MhoError, NotFiniteError
+from mho.config.analog import bad_length, lists_over_chips
+from mho.errors import ConfigError, MhoError, NotFiniteError, SettingsError
 from mho.inference.compensation import factors
 from mho.inference.fault_map import FaultMap, of_block, read_fault_map
 from mho.inference.presets import preset
@@ -44,9 +45,10 @@ def program(
     settings = preset(settings) if isinstance(settings, str) else settings
     if not isinstance(settings, Programming):
         raise ConfigError(f'program takes a Programming or the name of a preset such as "pcm", found {settings!r}')
+    layers = analog_layers(model)
+    _check_lists(settings, len(layers[0].chips))
     if seed is not None:
         make_key(seed, 0, "", "program")  # raises for one that does not fit
-    layers = analog_layers(model)
     maps = {} if fault_map is None else read_fault_map(fault_map, layers, settings.conductances)
     made: Made = []
     rows = []
@@ -56,6 +58,13 @@ def program(
     for block, one in made:
         block.programmed = one
     return ProgramReport(tuple(rows))
+
+
+def _check_lists(settings: Programming, chips: int) -> None:
+    """Raise ConfigError for lists of ageing over another number of chips: nothing reads these before `age` does."""
+    lists = [(path, n) for path, n in lists_over_chips(settings.ageing, "ageing") if n not in (1, chips)]
+    if lists:
+        raise SettingsError([(path, bad_length(n, chips)) for path, n in lists])
 
 
 def _layer(

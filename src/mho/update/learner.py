@@ -81,6 +81,13 @@ class Learner(nn.Module):
         for array in self.array_list:
             array.show_()
 
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        if (
+            self.programmed is None
+        ):  # a place for a module that is empty: torch drops what would go there without a word
+            rest[3].extend(name for name in state_dict if name.startswith(f"{prefix}programmed."))
+
     def tally(self) -> dict[str, Any]:
         """Return by array what happened to its devices so far; a rule with counts of its own adds them."""
         return {name: array.tally() for name, array in self.arrays.items()}  # type: ignore[operator]
