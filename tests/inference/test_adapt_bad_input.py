@@ -10,7 +10,7 @@ from mho.data import load
 from mho.errors import ConfigError, NotFiniteError, ShapeError
 from mho.inference.adapt_set import balanced
 from mho.inference.adaptation import adapt
-from mho.inference.sparse_attach import adapted_layers
+from mho.inference.sparse_attach import adapted_layers, attach
 from mho.inference.sparse_settings import Adaptation, RandomSparse
 from nn.networks import ideal
 
@@ -36,8 +36,15 @@ def test_wrong_calibration_sets_are_refused(kind, text, given, options):
     model = converted(nn.Sequential(nn.Linear(6, 3)), ideal(), chips=2)
     with pytest.raises(kind, match=text):
         adapt(model, *given, RandomSparse(0.5), **options)
-    for one in adapted_layers(model).values():
-        assert float(one.values.detach().abs().max()) == 0
+    assert not adapted_layers(model)
+
+
+def test_memories_that_a_model_has_are_kept_where_new_ones_cannot_be_trained():
+    model = converted(nn.Sequential(nn.Linear(6, 3)), ideal(), chips=2)
+    had = attach(model, RandomSparse(0.5))
+    with pytest.raises(ConfigError, match="label 5"):
+        adapt(model, X, Y + 3, RandomSparse(0.5))
+    assert adapted_layers(model) == had
 
 
 def test_a_model_without_memories_or_arrays_is_refused():

@@ -37,6 +37,11 @@ def on_chips(plain: nn.Module, chips: Any, **changes: Any) -> nn.Module:
     return convert_to_analog(plain, config, chips=chips, seed=4)
 
 
+def test_a_model_within_another_has_its_chips(plain: nn.Module) -> None:
+    model, data = on_chips(plain, 2), load("digits")
+    assert evaluate(nn.Sequential(model), data) == evaluate(model, data)
+
+
 def test_exact_chips_are_as_good_as_the_digital_network(plain: nn.Module) -> None:
     data = load("digits")
     with torch.no_grad():

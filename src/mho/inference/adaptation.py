@@ -42,7 +42,8 @@ def adapt(
 
     Raises ConfigError for a model without analog layers or, with `sparse` None, without memories, for a set of a single
     class or none, and for labels beyond the outputs; ShapeError for images and labels that do not belong together;
-    NotFiniteError for NaN or infinity, in the images or in training: the values are then as they were before.
+    NotFiniteError for NaN or infinity, in the images or in training: the values are then as they were before, and the
+    model has the memories that it had.
     Source: Charan et al., IEEE JXCDC 2020.
     """
     training = training or Adaptation()
@@ -50,6 +51,7 @@ def adapt(
     labels = check_labels(labels, len(images), training.loss)
     if teacher is not None and training.loss == "mse":
         raise ConfigError('a teacher was given with loss = "mse", whose targets are no classes; use "cross-entropy"')
+    kept = adapted_layers(model)
     if sparse is not None:
         scores = importance(model, images, labels, training) if sparse.select == "importance" else None
         attach(model, sparse, scores=scores)
@@ -60,10 +62,16 @@ def adapt(
             "adapt(model, images, labels, RandomSparse(fraction=0.05))"
         )
     run = _Run(model, images, labels, training)
-    with only(model, [one.values for one in layers.values()]):
-        if teacher is not None:
-            run.teach(teacher)
-        return run.adapt(layers, progress)
+    try:
+        with only(model, [one.values for one in layers.values()]):
+            if teacher is not None:
+                run.teach(teacher)
+            return run.adapt(layers, progress)
+    except BaseException:  # also one that was stopped by hand
+        if sparse is not None:
+            detach(model)
+            put_back(model, kept)
+        raise
 
 
 def importance(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mho.errors import ShapeError
-from mho.nn import per_chip, spread
+from mho.nn import AnalogLayer, per_chip, spread
 
 SAMPLES = 50
 """Images that every chip sees at once. Not fewer where chips are many: a chip alone then draws as among them."""
@@ -39,7 +39,7 @@ def evaluate(
     once; the noise of converters is drawn for each such part. Evaluating changes nothing in training. Raises ShapeError
     for images and labels that do not belong together, and NotFiniteError for NaN or infinity.
     """
-    chips, training = len(getattr(model, "chips", (0,))), model.training
+    chips, training = _chips(model), model.training
     count = _count(data)
     hits = torch.zeros(chips, dtype=torch.int64)
     model.eval()
@@ -53,6 +53,12 @@ def evaluate(
     finally:
         model.train(training)
     return (100.0 * hits.double() / count).tolist()
+
+
+def _chips(model: nn.Module) -> int:
+    """Return how many chips a model has: as it says, or as its analog layers do where it is one that holds a model."""
+    layers = [m for m in model.modules() if isinstance(m, AnalogLayer)]
+    return len(getattr(model, "chips", layers[0].chips if layers else (0,)))
 
 
 def _count(data: Images | tuple[Tensor, Tensor]) -> int:

@@ -53,7 +53,6 @@ class Programmed(nn.Module):
         self.register_buffer("elapsed", torch.zeros((), dtype=torch.float64))
         self.register_buffer("writes", torch.zeros((), dtype=torch.int64))
         self.register_buffer("aged_times", torch.zeros((), dtype=torch.int64))
-
         self.register_buffer("seed", torch.from_numpy(np.array(draw.seed, np.uint64).view(np.int64)))
 
     def _load_from_state_dict(self, *given: Any) -> None:

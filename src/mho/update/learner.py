@@ -83,9 +83,7 @@ class Learner(nn.Module):
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
         super()._load_from_state_dict(state_dict, prefix, *rest)
-        if (
-            self.programmed is None
-        ):  # a place for a module that is empty: torch drops what would go there without a word
+        if self.programmed is None:  # torch drops what would go to an empty place for a module without a word
             rest[3].extend(name for name in state_dict if name.startswith(f"{prefix}programmed."))
 
     def tally(self) -> dict[str, Any]:
