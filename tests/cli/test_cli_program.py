@@ -173,6 +173,8 @@ WRONG = [
     (("--chip", "3"), "the weights of chip 3 were asked for, but the run has chip 0, 7; give one of these"),
     (("--seed", "-1"), "seed is from 0 to 2^64 - 1, found -1"),
     (("--test-images", "0"), "at least 1 test image, found 0"),
+    (("--test-images", "90000"), "asked for on the first 90000 test images, but digits has 359"),
+    (("--set", "mapping.scaling=none"), "mapping"),
     (("--programming", "pmc"), "there is no programming preset 'pmc'; did you mean 'pcm'?"),
     (("--programming", "absent.toml"), "absent.toml cannot be read: No such file"),
     (("--set", "ageing.drift.mu=0.1"), "did you mean 'nu'"),

@@ -92,6 +92,11 @@ def program_run(
     _check_new(folder)
     with _shown(progress, len(asked.times) + 2) as shown:
         data = data or load_data(config.data, progress=bool(progress))
+        if asked.images is not None and asked.images > len(data.test_labels):
+            raise ConfigError(
+                f"accuracy was asked for on the first {asked.images} test images, but {data.name} has "
+                f"{len(data.test_labels)}; ask for fewer, or leave it out for all"
+            )
         outcome = _work(run, config, asked, folder, data, place=place, shown=shown)
         if report:
             shown.phase("writing the report")
