@@ -39,7 +39,7 @@ def evaluate(
     once; the noise of converters is drawn for each such part. Evaluating changes nothing in training. Raises ShapeError
     for images and labels that do not belong together, and NotFiniteError for NaN or infinity.
     """
-    chips, training = _chips(model), model.training
+    chips, modes = _chips(model), [(module, module.training) for module in model.modules()]
     count = _count(data)
     hits = torch.zeros(chips, dtype=torch.int64)
     model.eval()
@@ -51,7 +51,8 @@ def evaluate(
             if progress is not None:
                 progress(part.stop, count)
     finally:
-        model.train(training)
+        for module, training in modes:  # each its own: a layer may be frozen in a model that trains
+            module.training = training
     return (100.0 * hits.double() / count).tolist()
 
 
