@@ -213,6 +213,13 @@ def test_a_time_that_is_none_is_refused(seconds: float) -> None:
     assert torch.equal(outputs(model), before)
 
 
+def test_a_time_as_text_is_refused() -> None:
+    model = analog()
+    program(model)
+    with pytest.raises(MhoError, match="seconds as a number, found '1h'"):
+        age(model, "1h")
+
+
 def test_compensation_undoes_a_common_drift() -> None:
     ageing = Ageing(drift=Drift(nu=0.1))
     for kind in ("global", "column", "tile"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -111,7 +112,7 @@ def age(model: nn.Module, seconds: float) -> None:
     """Show the weights of a programmed model as they are `seconds` after the first read after programming.
 
     Drift and loss depend on the time alone; noise of reading is drawn anew with every call. Raises MhoError for a model
-    that is not programmed, and for a time that is negative, not finite, or before one that was shown already.
+    that is not programmed, and for a time that is no number, negative, not finite, or before one shown already.
     """
     programmed = programmed_blocks(model)
     if not programmed:
@@ -119,6 +120,9 @@ def age(model: nn.Module, seconds: float) -> None:
             f"age was asked of a {type(model).__name__} that is not programmed, so it has no conductances that could "
             "age; call mho.program(model, ...) first"
         )
+    given: object = seconds
+    if not isinstance(given, Real):
+        raise MhoError(f"age takes seconds as a number, found {seconds!r}; give 3600.0 for an hour")
     before = max(float(one.elapsed) for one in programmed)
     if not (math.isfinite(seconds) and seconds >= before):
         raise MhoError(
