@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
+
+# Workers side by side already fill the cores. Were each of them, and each program that a test starts, to use all cores,
+# parallel loops would wait for threads that do not run, ten times as long. It must be said before torch is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import numpy
