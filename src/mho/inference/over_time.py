@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from torch import nn
@@ -12,6 +12,7 @@ from torch import nn
 from mho.inference.evaluation import Told, evaluate
 from mho.inference.programming import age
 from mho.inference.times import Time, read_times
+from mho.over_chips import deviation
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Moment:
     @property
     def std(self) -> float:
         """The standard deviation over chips; 0 for a single one."""
-        return stdev(self.accuracy) if len(self.accuracy) > 1 else 0.0
+        return deviation(self.accuracy)
 
     @property
     def worst(self) -> float:

@@ -36,7 +36,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from mho.config import override
@@ -44,6 +44,7 @@ from mho.config.changes import changed
 from mho.data import Dataset, load
 from mho.errors import ConfigError, nearest
 from mho.folders import write_text
+from mho.over_chips import deviation
 from mho.studies.base import Reference
 from mho.studies.output import read_json, slug
 from mho.studies.rows import ACCURACY
@@ -98,7 +99,7 @@ class Row:
     @property
     def std(self) -> float:
         """Standard deviation over chips; 0 for one."""
-        return stdev(self.values) if len(self.values) > 1 else 0.0
+        return deviation(self.values)
 
 
 @dataclass

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from mho.config import RunConfig, load
 from mho.data import Dataset
 from mho.errors import ConfigError
+from mho.over_chips import deviation
 from mho.studies.base import Case, Reference, Series
 from mho.train.unattended import ended, epochs_of, run_to_the_end
 
@@ -78,7 +79,7 @@ class Outcome:
     @property
     def std(self) -> float:
         """Standard deviation over chips; 0 for one chip."""
-        return stdev(self.accuracy) if len(self.accuracy) > 1 else 0.0
+        return deviation(self.accuracy)
 
     @property
     def seconds(self) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any
 
+from mho.over_chips import deviation
 from mho.studies.base import Reference
 
 NOTHING = "no published number known"
@@ -17,7 +18,7 @@ def result_row(case: str, values: Sequence[float], references: Sequence[Referenc
     return {
         "case": case,
         "ours": round(fmean(values), 4),
-        "std": round(stdev(values), 4) if len(values) > 1 else 0.0,
+        "std": round(deviation(values), 4),
         "chips": len(values),
         "paper": next((r.value for r in references if r.value is not None), None),
         "provenance": "; ".join(str(r) for r in references) or NOTHING,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
+from mho.over_chips import deviation
 from mho.studies.base import Study, logarithmic
 from mho.studies.outcome import Outcome
 from mho.studies.results import penalty
@@ -86,7 +87,7 @@ def curves(study: Study, outcomes: Sequence[Outcome]) -> Iterator[Curve]:
                     f"{axis.axis}, {word}" if len(ways) > 1 else axis.axis,
                     tuple(value for value, _ in way),
                     tuple(fmean(gaps) for _, gaps in way),
-                    tuple(stdev(gaps) if len(gaps) > 1 else 0.0 for _, gaps in way),
+                    tuple(deviation(gaps) for _, gaps in way),
                     len(way[0][1]),
                 )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import torch
 
+from mho.over_chips import deviation
 from mho.train import tally
 from mho.train.loop import Trainer
 from mho.version import __version__
@@ -21,7 +22,7 @@ def summarize(trainer: Trainer, lines: list[dict[str, Any]], setup: float) -> di
     return {
         "test_accuracy": accuracy,
         "mean": fmean(accuracy),
-        "std": stdev(accuracy) if len(accuracy) > 1 else 0.0,
+        "std": deviation(accuracy),
         "seconds": setup + sum(line["seconds"] for line in lines),
         "setup_seconds": setup,
         "epochs": last["epoch"],
