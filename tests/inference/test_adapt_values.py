@@ -205,6 +205,13 @@ def test_a_teacher_changes_the_values_and_is_left_as_it_was(digits):
     assert float((found[2] - found[1]).abs().max()) > 1e-3
 
 
+def test_a_frozen_layer_of_a_teacher_stays_frozen(digits):
+    net = network().train()
+    net[5].eval()
+    adapt(converted(network(), ideal()), *digits, RandomSparse(0.1), training=FEW, teacher=net)
+    assert [m.training for m in (net, net[4], net[5])] == [True, True, False]
+
+
 def test_a_teacher_of_other_classes_is_refused_and_no_value_moved(digits):
     model = converted(network(), ideal())
     with pytest.raises(ShapeError, match="teacher"):

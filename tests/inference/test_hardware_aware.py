@@ -233,6 +233,13 @@ def test_calibrated_ranges_are_what_was_seen() -> None:
         aware.calibrate([x], quantile=0)
 
 
+def test_calibration_leaves_a_frozen_layer_frozen() -> None:
+    model = network().train()
+    model[1].eval()
+    hardware_aware(model, HardwareAware(input_range="calibrated", input_bits=4)).calibrate([torch.rand(20, 1, 8, 8)])
+    assert [m.training for m in (model, model[0], model[1])] == [True, True, False]
+
+
 def test_learned_ranges_are_trained_with_the_weights() -> None:
     model, data = network(), load("digits").first(200)
     aware = hardware_aware(model, HardwareAware(input_range="learned", input_bits=3))

@@ -138,6 +138,13 @@ def test_schedules_multiply_the_rate_and_leave_the_optimizer_as_it_was() -> None
     assert [cosine(4, warmup=2)(e) for e in range(4)] == pytest.approx([1 / 3, 2 / 3, 1, 0.5])
 
 
+def test_a_layer_that_evaluates_in_a_model_that_trains_is_left_so() -> None:
+    model = network().train()
+    model[4].eval()
+    evaluate(model, small())
+    assert [m.training for m in (model, model[3], model[4])] == [True, True, False]
+
+
 def test_torchs_generator_is_left_alone_and_the_seed_decides() -> None:
     model, other = network(), network()
     torch.manual_seed(1)

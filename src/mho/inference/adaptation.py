@@ -17,6 +17,7 @@ from mho.inference.sparse import Adapted
 from mho.inference.sparse_attach import adapted_layers, analog_layers, attach, detach, put_back
 from mho.inference.sparse_settings import Adaptation, RandomSparse
 from mho.nn import per_chip, spread
+from mho.nn.modes import evaluating
 from mho.random import make_key, permutation
 
 Progress = Callable[[int, int, float], None]
@@ -105,18 +106,15 @@ def importance(
 @contextmanager
 def only(model: nn.Module, values: list[nn.Parameter]) -> Iterator[None]:
     """Let only `values` have gradients, and the model evaluate; afterwards all is as before."""
-    modes = [(module, module.training) for module in model.modules()]
     wanted = [(p, p.requires_grad) for p in model.parameters()]
     try:
-        model.eval()
         for p, _ in wanted:
             p.requires_grad_(False)
         for p in values:
             p.requires_grad_(True)
-        yield
+        with evaluating(model):
+            yield
     finally:
-        for module, mode in modes:
-            module.training = mode
         for p, before in wanted:
             p.requires_grad_(before)
 
@@ -133,11 +131,8 @@ class _Run:
 
     def teach(self, teacher: nn.Module) -> None:
         """Run the teacher over the calibration set and keep its outputs."""
-        mode = teacher.training
-        with torch.no_grad():
-            teacher.eval()
+        with torch.no_grad(), evaluating(teacher):
             self.taught = torch.cat([teacher(x) for x in self.images.split(self.training.batch_size)])
-        teacher.train(mode)
 
     def adapt(self, layers: dict[str, Adapted], progress: Progress | None) -> AdaptReport:
         """Train the values of the layers; return how it went."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mho.errors import ShapeError
 from mho.nn import AnalogLayer, per_chip, spread
+from mho.nn.modes import evaluating
 
 SAMPLES = 50
 """Images that every chip sees at once. Not fewer where chips are many: a chip alone then draws as among them."""
@@ -39,20 +40,15 @@ def evaluate(
     once; the noise of converters is drawn for each such part. Evaluating changes nothing in training. Raises ShapeError
     for images and labels that do not belong together, and NotFiniteError for NaN or infinity.
     """
-    chips, modes = _chips(model), [(module, module.training) for module in model.modules()]
-    count = _count(data)
+    chips, count = _chips(model), _count(data)
     hits = torch.zeros(chips, dtype=torch.int64)
-    model.eval()
-    try:
+    with evaluating(model):
         for first in range(0, count, samples):
             part = slice(first, min(first + samples, count))
             x, y = (data[0][part], data[1][part]) if isinstance(data, tuple) else data.batch(part, split="test")
             hits += (per_chip(model(spread(x, chips)), chips).argmax(2) == y).sum(1)
             if progress is not None:
                 progress(part.stop, count)
-    finally:
-        for module, training in modes:  # each its own: a layer may be frozen in a model that trains
-            module.training = training
     return (100.0 * hits.double() / count).tolist()
 
 

@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 from mho.errors import ConfigError, ConversionError, nearest
 from mho.inference.hardware_aware_layers import AwareSignals, AwareWeight, Converter
 from mho.inference.hardware_aware_settings import HardwareAware
+from mho.nn.modes import evaluating
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 SIGNALS = "signals"
@@ -41,16 +42,15 @@ class Aware:
         if not 0 < quantile <= 1:
             raise ConfigError(f"quantile is a share of the inputs, above 0 and at most 1, found {quantile}")
         converters = [one for layer in self.layers.values() for one in _converters(layer) if one.begins]
-        was, count = self.model.training, 0
+        count = 0
         for one in converters:
             one.look(quantile)
         try:
-            self.model.eval()
-            for x in batches:
-                self.model(x)
-                count += 1
+            with evaluating(self.model):
+                for x in batches:
+                    self.model(x)
+                    count += 1
         finally:
-            self.model.train(was)
             unseen = [one.where for one in converters if not one.settle()]
         if unseen:
             raise ConfigError(

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from mho.data import Dataset
 from mho.errors import ConfigError, NotFiniteError
+from mho.nn.modes import evaluating
 from mho.random import make_key
 from mho.train.digital_feed import Feed
 from mho.train.digital_state import DigitalFolder, Run
@@ -110,9 +111,8 @@ def evaluate(
     model: nn.Module, data: Dataset, *, split: Literal["train", "test"] = "test", batch: int = 500
 ) -> tuple[float, float]:  # fmt: skip
     """Return cross entropy per sample and accuracy in percent over a split, in evaluation mode."""
-    was, device = model.training, _device(model)
-    model.eval()
-    try:
+    device = _device(model)
+    with evaluating(model):
         samples = len(data.test_labels if split == "test" else data.train_labels)
         loss = hits = 0.0
         for first in range(0, samples, batch):
@@ -120,8 +120,6 @@ def evaluate(
             out = model(x)
             loss += float(F.cross_entropy(out, y, reduction="sum"))
             hits += float((out.argmax(1) == y).sum())
-    finally:
-        model.train(was)
     return loss / samples, 100 * hits / samples
 
 
