@@ -167,7 +167,7 @@ def test_values_survive_saving_and_copying():
 
 def test_bad_input_is_refused_and_nothing_is_replaced():
     model = converted(net(), ideal())
-    sizes = {name: weights_of(layer) for name, layer in sparse_attach.analog_layers(model).items()}
+    sizes = {name: weights_of(layer) for name, layer in sparse_attach.named_layers(model).items()}
     scores = {name: torch.ones(size) for name, size in sizes.items()}
     chosen = RandomSparse(0.1, select="importance")
     wrong = [

@@ -14,7 +14,7 @@ from mho.errors import ConfigError, NotFiniteError
 from mho.inference.adapt_report import AdaptReport, LayerMemory
 from mho.inference.adapt_set import check_images, check_labels, check_outputs
 from mho.inference.sparse import Adapted
-from mho.inference.sparse_attach import adapted_layers, analog_layers, attach, detach, put_back
+from mho.inference.sparse_attach import adapted_layers, attach, detach, named_layers, put_back
 from mho.inference.sparse_settings import Adaptation, RandomSparse
 from mho.nn import per_chip, spread
 from mho.nn.modes import evaluating
@@ -88,7 +88,7 @@ def importance(
     training = training or Adaptation()
     images = check_images(images)
     labels = check_labels(labels, len(images), training.loss)
-    kept, arrays = adapted_layers(model), analog_layers(model)
+    kept, arrays = adapted_layers(model), named_layers(model)
     run = _Run(model, images, labels, training)
     try:
         layers = attach(model, RandomSparse(1.0, bits=None))
@@ -124,7 +124,7 @@ class _Run:
 
     def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, training: Adaptation) -> None:
         self.model, self.images, self.labels, self.training = model, images, labels, training
-        layer = next(iter(analog_layers(model).values()))
+        layer = next(iter(named_layers(model).values()))
         self.chips = len(layer.chips)
         self.order = make_key(layer.seed, 0, "adaptation", "order")
         self.taught: Tensor | None = None

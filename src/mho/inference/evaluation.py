@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from mho.errors import ShapeError
-from mho.nn import AnalogLayer, per_chip, spread
+from mho.nn import per_chip, spread
+from mho.nn.layer import analog_layers
 from mho.nn.modes import evaluating
 
 SAMPLES = 50
@@ -54,7 +55,7 @@ def evaluate(
 
 def _chips(model: nn.Module) -> int:
     """Return how many chips a model has: as it says, or as its analog layers do where it is one that holds a model."""
-    layers = [m for m in model.modules() if isinstance(m, AnalogLayer)]
+    layers = analog_layers(model)
     return len(getattr(model, "chips", layers[0].chips if layers else (0,)))
 
 

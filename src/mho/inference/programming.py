@@ -18,8 +18,7 @@ from mho.inference.programmed import Programmed
 from mho.inference.programming_report import LayerReport, ProgramReport
 from mho.inference.settings import Programming
 from mho.inference.writing import Written, write_
-from mho.nn.grid import Grid
-from mho.nn.layer import AnalogLayer
+from mho.nn.layer import AnalogLayer, analog_layers
 from mho.random import make_key
 from mho.tiles.draw import TileDraw
 from mho.update.learner import Learner
@@ -46,7 +45,7 @@ def program(
     settings = preset(settings) if isinstance(settings, str) else settings
     if not isinstance(settings, Programming):
         raise ConfigError(f'program takes a Programming or the name of a preset such as "pcm", found {settings!r}')
-    layers = analog_layers(model)
+    layers = programmable(model)
     _check_lists(settings, len(layers[0].chips))
     if seed is not None:
         make_key(seed, 0, "", "program")  # raises for one that does not fit
@@ -145,27 +144,20 @@ def restore(model: nn.Module) -> None:
 
     Raises MhoError for a model without analog layers.
     """
-    for layer in analog_layers(model):
-        for _, block in blocks(layer):
+    for layer in programmable(model):
+        for block in layer.analog_blocks():
             block.programmed = None
 
 
-def analog_layers(model: nn.Module) -> list[AnalogLayer]:
+def programmable(model: nn.Module) -> list[AnalogLayer]:
     """Return the analog layers of a model, each once; raise MhoError where there are none."""
-    found = [m for m in model.modules() if isinstance(m, AnalogLayer)]
+    found = analog_layers(model)
     if not found:
         raise MhoError(
             f"{type(model).__name__} has no analog layers, so there is nothing to program; convert it first: "
             "mho.convert_to_analog(model, mho.preset(...), trained=True)"
         )
     return found
-
-
-def blocks(layer: AnalogLayer) -> Iterator[tuple[Grid, Learner]]:
-    """Yield every block of a layer with the grid that it belongs to."""
-    for grid in layer.grid_list:
-        for block in grid.block_list:
-            yield grid, block
 
 
 def programmed_blocks(model: nn.Module) -> list[Programmed]:

@@ -10,7 +10,7 @@ from mho.errors import ConfigError, ShapeError
 from mho.inference.sparse import Adapted, weights_of
 from mho.inference.sparse_choice import choose
 from mho.inference.sparse_settings import RandomSparse
-from mho.nn import AnalogLayer
+from mho.nn.layer import AnalogLayer, analog_layers
 
 
 def attach(
@@ -25,7 +25,7 @@ def attach(
     Raises ConfigError for a model without analog layers, one that is itself an analog layer, scores that are missing or
     not asked for, and a fraction that leaves no value at all; ShapeError for scores that do not fit.
     """
-    layers = analog_layers(model)
+    layers = named_layers(model)
     if isinstance(model, AnalogLayer):
         raise ConfigError(
             f"a memory was asked for beside {model.name!r}, which is the whole model, so there is no parent in which "
@@ -54,9 +54,9 @@ def adapted_layers(model: nn.Module) -> dict[str, Adapted]:
     return {m.layer.name: m for m in model.modules() if isinstance(m, Adapted)}
 
 
-def analog_layers(model: nn.Module) -> dict[str, AnalogLayer]:
+def named_layers(model: nn.Module) -> dict[str, AnalogLayer]:
     """Return the analog layers of a model by name; raise ConfigError where there is none, or a name stands twice."""
-    found = [m for m in model.modules() if isinstance(m, AnalogLayer)] if isinstance(model, nn.Module) else []
+    found = analog_layers(model) if isinstance(model, nn.Module) else []
     if not found:
         raise ConfigError(
             f"sparse adaptation was asked for on a {type(model).__name__} without analog layers, so there is no array "

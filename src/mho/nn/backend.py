@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from mho.kernels.backend import backend
-from mho.nn.layer import AnalogLayer
+from mho.nn.layer import analog_layers
 
 
 def set_backend(model: nn.Module, name: str) -> nn.Module:
@@ -15,8 +15,7 @@ def set_backend(model: nn.Module, name: str) -> nn.Module:
     ConfigError for a backend that cannot run here.
     """
     backend(name)
-    for layer in model.modules():
-        if isinstance(layer, AnalogLayer):
-            for tile in layer.analog_tiles():
-                tile.backend = name
+    for layer in analog_layers(model):
+        for tile in layer.analog_tiles():
+            tile.backend = name
     return model

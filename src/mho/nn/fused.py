@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from mho.nn.layer import AnalogLayer
+from mho.nn.layer import analog_layers
 
 
 def unfuse(model: nn.Module) -> None:
@@ -14,7 +14,7 @@ def unfuse(model: nn.Module) -> None:
     their products: the network would be tested without its chips' noise, converters and bounds.
     """
     for module in model.modules():
-        if not any(isinstance(inner, AnalogLayer) for inner in module.modules()):
+        if not analog_layers(module):
             continue
         if isinstance(module, nn.TransformerEncoderLayer):
             module.activation_relu_or_gelu = 0  # torch's own mark of a layer that has no fused kernel

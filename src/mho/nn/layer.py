@@ -17,6 +17,7 @@ from mho.nn.grid import Grid
 from mho.nn.parameter import AnalogParameter
 from mho.tiles.array import Array
 from mho.tiles.tile import Tile
+from mho.update.learner import Learner
 
 UNUSED = 3
 """How often in a row x and d may be dropped unused before a warning."""
@@ -148,12 +149,16 @@ class AnalogLayer(nn.Module):
 
     def analog_arrays(self) -> list[Array]:
         """Return the arrays of weights of this layer, block by block."""
-        return [array for grid in self.grid_list for block in grid.block_list for array in block.array_list]
+        return [array for block in self.analog_blocks() for array in block.array_list]
+
+    def analog_blocks(self) -> list[Learner]:
+        """Return what holds and moves the weights of this layer, group by group, in the order of the tiles."""
+        return [block for grid in self.grid_list for block in grid.block_list]
 
     @property
     def programmed(self) -> bool:
         """Whether products see programmed conductances in place of the trained arrays; see `mho.program`."""
-        return any(block.programmed is not None for grid in self.grid_list for block in grid.block_list)
+        return any(block.programmed is not None for block in self.analog_blocks())
 
     def chip_batch(self, rows: int) -> int:
         """Return the batch of each chip for a first dimension of `rows`; raise ShapeError when it does not divide."""
@@ -237,3 +242,8 @@ class AnalogLayer(nn.Module):
         self._versions = [x._version for x, *_ in self.pending]
         if self.bias is not None:
             self.bias.chip_axis = True  # type: ignore[attr-defined]  # a note for the optimizer
+
+
+def analog_layers(model: nn.Module) -> list[AnalogLayer]:
+    """Return the analog layers of a model, each once, in the order of its modules."""
+    return [m for m in model.modules() if isinstance(m, AnalogLayer)]

@@ -13,7 +13,7 @@ from torch import nn
 
 from mho.devices.spread import PerChip
 from mho.errors import ConfigError
-from mho.nn.layer import AnalogLayer
+from mho.nn.layer import AnalogLayer, analog_layers
 from mho.update.shift_settings import Method, ZeroShift, listed, unshiftable
 from mho.update.zero_shift import TileShift, shift_tile_
 
@@ -122,7 +122,7 @@ def make_room(model: nn.Module, settings: ZeroShift) -> None:
 
 def shiftable(model: nn.Module, settings: ZeroShift) -> list[AnalogLayer]:
     """Return the analog layers of a model; raise ConfigError when one cannot be shifted as asked, or there is none."""
-    layers = [m for m in model.modules() if isinstance(m, AnalogLayer)] if isinstance(model, nn.Module) else []
+    layers = analog_layers(model) if isinstance(model, nn.Module) else []
     if not layers:
         raise ConfigError(
             f"zero_shift was asked for on a {type(model).__name__} without analog layers: there are no devices to "
@@ -162,9 +162,8 @@ def _check(layer: AnalogLayer, settings: ZeroShift) -> None:
 def _shift(layer: AnalogLayer, settings: ZeroShift) -> LayerShift:
     """Shift the tiles of one layer."""
     found = [shift_tile_(tile, settings) for tile in layer.analog_tiles()]
-    for grid in layer.grid_list:
-        for block in grid.block_list:
-            block.show_()
+    for block in layer.analog_blocks():
+        block.show_()
     report = _gathered(layer, found, settings)
     layer.clipped = [
         share / 100 if method != "none" else before

@@ -16,6 +16,7 @@ from mho.devices import ConstantStep, Spread
 from mho.errors import ConfigError
 from mho.nn import AnalogLayer, convert_to_analog, convert_to_digital
 from mho.nn.grid import Grid
+from mho.nn.layer import analog_layers
 from mho.update.settings import Update
 
 S = TypeVar("S")
@@ -37,7 +38,7 @@ def deployed(
             f"{', '.join(others)} was asked for, but only the converters (forward.*) of trained layers can be changed: "
             "the layout of their weights on arrays is that of the training; leave it out, or train with it"
         )
-    trained = {layer.name: layer for layer in model.modules() if isinstance(layer, AnalogLayer)}
+    trained = {layer.name: layer for layer in analog_layers(model)}
     layers = {}
     for name, layer in trained.items():
         config = override(_for_inference(layer, place), settings)
@@ -47,7 +48,7 @@ def deployed(
     changes: Any = layers
     config = AnalogConfig(update=Update(trains="ideal"), layers=changes)
     made = convert_to_analog(plain, config, chips=list(chips), seed=seed, exclude=digital)
-    for layer in (m for m in made.modules() if isinstance(m, AnalogLayer)):
+    for layer in analog_layers(made):
         for grid, source in zip(layer.grid_list, trained[layer.name].grid_list, strict=True):
             _hold(grid, source, place)
     return made

@@ -14,7 +14,8 @@ from mho.characterize.properties import refuse_division
 from mho.config import RunConfig
 from mho.data import Dataset
 from mho.errors import NotFiniteError
-from mho.nn import AnalogLayer, convert_to_analog, per_chip, set_backend, spread, zero_shift
+from mho.nn import convert_to_analog, per_chip, set_backend, spread, zero_shift
+from mho.nn.layer import analog_layers
 from mho.nn.zero_shift import make_room
 from mho.optim import AnalogSGD
 from mho.train import tally
@@ -45,8 +46,7 @@ class Trainer:
             network, config.analog, chips=config.chip_ids, seed=config.seed, vary=config.vary, inplace=True
         )
         set_backend(self.model, config.backend)
-        layers = [m for m in self.model.modules() if isinstance(m, AnalogLayer)]
-        devices = [device for layer in layers for _, device in layer.config.devices()]
+        devices = [device for layer in analog_layers(self.model) for _, device in layer.config.devices()]
         for device in {type(d): d for d in devices}.values():
             refuse_division(device)  # a law that cannot train is refused before anything is written
         self.shift = config.zero_shift if config.zero_shift is not None and config.zero_shift.shifts else None

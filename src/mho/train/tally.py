@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mho.nn import AnalogLayer
+from mho.nn.layer import AnalogLayer, analog_layers
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 VECTORS = 256
 """Of one sampled step, so many errors d of a layer are looked at."""
 
 
-def analog_layers(model: nn.Module) -> Iterator[tuple[str, AnalogLayer]]:
-    """Yield every analog layer with its name."""
-    for module in model.modules():
-        if isinstance(module, AnalogLayer):
-            yield module.name, module
-
-
 def pulses(model: nn.Module) -> dict[str, list[int]]:
     """Return the pulses that each layer's devices got since their creation, one number per chip."""
-    return {name: _total(layer) for name, layer in analog_layers(model)}
+    return {layer.name: _total(layer) for layer in analog_layers(model)}
 
 
 def _total(layer: AnalogLayer) -> list[int]:
@@ -35,14 +27,14 @@ def _total(layer: AnalogLayer) -> list[int]:
 def products(model: nn.Module) -> dict[str, dict[str, int]]:
     """Return the analog products of all chips so far: reads and, of those, repeats by bound management."""
     found = {}
-    for name, layer in analog_layers(model):
+    for layer in analog_layers(model):
         counts = dict.fromkeys(("forward_reads", "forward_repeats", "backward_reads", "backward_repeats"), 0)
         for grid in layer.grids:
             for side in ("forward", "backward"):
                 for product in getattr(grid, f"{side}_products"):
                     counts[f"{side}_reads"] += product.reads
                     counts[f"{side}_repeats"] += product.repeats
-        found[name] = counts
+        found[layer.name] = counts
     return found
 
 
@@ -54,37 +46,35 @@ def since(before: dict[str, dict[str, int]], after: dict[str, dict[str, int]]) -
 def devices(model: nn.Module) -> dict[str, dict[str, Any]]:
     """Return by layer the share of weights clipped at the start (per chip) and of folded draws (by name)."""
     found: dict[str, dict[str, Any]] = {}
-    for name, layer in analog_layers(model):
+    for layer in analog_layers(model):
         tiles = layer.analog_tiles()
         sizes = [tile.state.numel() for tile in tiles]
         folded: dict[str, float] = {}
         for tile, size in zip(tiles, sizes, strict=True):
             for draw, share in tile.folded.items():
                 folded[draw] = folded.get(draw, 0.0) + share * size / sum(sizes)
-        found[name] = {"clipped": list(layer.clipped), "folded": folded}
+        found[layer.name] = {"clipped": list(layer.clipped), "folded": folded}
     return found
 
 
 def rules(model: nn.Module) -> dict[str, list[dict[str, Any]]]:
     """Return by layer and block what its learning rule counted: by array its pulses and resets, transfers and so on."""
-    return {
-        name: [b.tally() for grid in layer.grid_list for b in grid.block_list] for name, layer in analog_layers(model)
-    }
+    return {layer.name: [block.tally() for block in layer.analog_blocks()] for layer in analog_layers(model)}
 
 
 class Errors:
     """Samples of max abs(d) of every layer's errors, taken between `backward()` and `step()`."""
 
     def __init__(self, model: nn.Module) -> None:
-        self.layers = list(analog_layers(model))
-        self.samples: dict[str, list[Tensor]] = {name: [] for name, _ in self.layers}
+        self.layers = analog_layers(model)
+        self.samples: dict[str, list[Tensor]] = {layer.name: [] for layer in self.layers}
 
     def take(self) -> None:
         """Note max abs(d) of the vectors of the current step."""
-        for name, layer in self.layers:
+        for layer in self.layers:
             if layer.pending:
                 top = layer.pending[-1][1].abs().amax(dim=-1).flatten()
-                self.samples[name].append(top[:: max(1, top.numel() // VECTORS)].clone())
+                self.samples[layer.name].append(top[:: max(1, top.numel() // VECTORS)].clone())
 
     def quantiles(self) -> dict[str, list[float]]:
         """Return the QUANTILES of each layer's max abs(d)."""
