@@ -13,9 +13,9 @@ from torch.nn.utils import parametrize
 from mho.errors import ConfigError, ConversionError, nearest
 from mho.inference.hardware_aware_layers import AwareSignals, AwareWeight, Converter
 from mho.inference.hardware_aware_settings import HardwareAware
+from mho.nn.convert import PLAIN_KINDS
 from mho.nn.modes import evaluating
 
-LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 SIGNALS = "signals"
 """The name under which a layer holds its converters."""
 
@@ -116,7 +116,8 @@ def hardware_aware(
 
 
 def _chosen(model: nn.Module, exclude: tuple[str, ...]) -> dict[str, Any]:
-    found = {name or "model": m for name, m in model.named_modules() if type(m) in LAYERS or _weight_of(m) is not None}
+    modules = model.named_modules()
+    found = {name or "model": m for name, m in modules if type(m) in PLAIN_KINDS or _weight_of(m) is not None}
     if not found:
         raise ConversionError(
             f"hardware-aware training was asked for {type(model).__name__}, which has no Linear or Conv layer, so "

@@ -28,6 +28,8 @@ PlainLayer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 CONVOLUTIONS: dict[type[nn.Conv1d | nn.Conv2d | nn.Conv3d], type[AnalogConv]] = {
     nn.Conv1d: AnalogConv1d, nn.Conv2d: AnalogConv2d, nn.Conv3d: AnalogConv3d,
 }  # fmt: skip
+PLAIN_KINDS = (nn.Linear, *CONVOLUTIONS)
+"""The types of torch layers that are put on tiles; a subclass, whose forward may differ, is none of them."""
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
 
@@ -190,7 +192,7 @@ def _children(module: nn.Module) -> list[tuple[str, nn.Module]]:
 def _leaf(module: nn.Module, name: str, plan: _Plan) -> nn.Module | None:
     """Return the replacement of a module that is handled as a whole, or None to look at its children."""
     kind = type(module)
-    if isinstance(module, PlainLayer) and kind in (nn.Linear, *CONVOLUTIONS) and not _excluded(name, plan):
+    if isinstance(module, PlainLayer) and kind in PLAIN_KINDS and not _excluded(name, plan):
         return _analog(module, name or "model", plan)
     if kind in DROPOUTS and not _excluded(name, plan):
         plan.rows.append((name, kind.__name__, "ChipDropout", "draws from the run's seed"))

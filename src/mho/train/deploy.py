@@ -15,12 +15,12 @@ from mho.config.fields import hints, is_per_chip
 from mho.devices import ConstantStep, Spread
 from mho.errors import ConfigError
 from mho.nn import AnalogLayer, convert_to_analog, convert_to_digital
+from mho.nn.convert import PLAIN_KINDS
 from mho.nn.grid import Grid
 from mho.nn.layer import analog_layers
 from mho.update.settings import Update
 
 S = TypeVar("S")
-ANALOG = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def deployed(
@@ -44,7 +44,7 @@ def deployed(
         config = override(_for_inference(layer, place), settings)
         layers[glob.escape(name)] = {"device": config.device, "forward": config.forward, "mapping": config.mapping}
     plain = convert_to_digital(model, place)
-    digital = [glob.escape(n) for n, m in plain.named_modules() if n and n not in trained and type(m) in ANALOG]
+    digital = [glob.escape(n) for n, m in plain.named_modules() if n and n not in trained and type(m) in PLAIN_KINDS]
     changes: Any = layers
     config = AnalogConfig(update=Update(trains="ideal"), layers=changes)
     made = convert_to_analog(plain, config, chips=list(chips), seed=seed, exclude=digital)
