@@ -153,3 +153,13 @@ def test_the_first_images_are_taken_from_training_only() -> None:
     assert len(part.test_labels) == len(whole.test_labels)
     assert whole.first(None) is whole
     assert whole.first(10**6) is whole
+
+
+def test_the_first_images_of_both_splits() -> None:
+    whole = load("digits")
+    part = whole.first(100, 7)
+    assert np.array_equal(part.test_images, whole.test_images[:7])
+    assert np.array_equal(part.test_labels, whole.test_labels[:7])
+    assert np.array_equal(part.train_labels, whole.train_labels[:100])
+    assert len(whole.first(None, 7).train_labels) == len(whole.train_labels)
+    assert whole.first(None, 10**6) is whole

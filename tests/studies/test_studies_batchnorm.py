@@ -18,7 +18,6 @@ from mho.studies.batchnorm_noise_parts import (
     LARGEST,
     Settings,
     accuracies,
-    images,
     network,
     noisy_weights,
 )
@@ -54,7 +53,7 @@ def test_noise_has_its_size_and_the_draws_of_its_chip() -> None:
 
 
 def test_without_noise_every_chip_has_the_networks_accuracy() -> None:
-    data = images(load("digits"), Settings(data="digits", train_images=50, test_images=100))
+    data = load("digits").first(50, 100)
     model = network("TopK", data, SMALL, seed=1).eval()
     with torch.no_grad():
         right = (model(data.test_x).argmax(1) == data.test_y).double().mean()

@@ -96,11 +96,14 @@ class Dataset:
         """Test labels, int64, shape (n,)."""
         return self._labels(self.test_labels)
 
-    def first(self, count: int | None) -> Dataset:
-        """Return the data set with its first `count` training images only; None or too many leave it as it is."""
-        if count is None or count >= len(self.train_labels):
-            return self
-        return replace(self, train_images=self.train_images[:count], train_labels=self.train_labels[:count])
+    def first(self, train: int | None, test: int | None = None) -> Dataset:
+        """Return the data set with the first images of each split only; None or too many leave a split as it is."""
+        found = self
+        if train is not None and train < len(self.train_labels):
+            found = replace(found, train_images=self.train_images[:train], train_labels=self.train_labels[:train])
+        if test is not None and test < len(self.test_labels):
+            found = replace(found, test_images=self.test_images[:test], test_labels=self.test_labels[:test])
+        return found
 
     def window(self, rows: tuple[int, int], columns: tuple[int, int], *, name: str) -> Dataset:
         """Return the data set under another name, with these pixels only: from the first on, below the second.

@@ -32,7 +32,6 @@ from mho.studies.batchnorm_noise_parts import (
     Settings,
     Unit,
     accuracies,
-    images,
     network,
 )
 from mho.studies.bench import Bench, Context, Row, Step
@@ -51,7 +50,8 @@ SHARE = "% of the accuracy without noise"
 
 def images_of(context: Context) -> Dataset:
     """Return the images of the study."""
-    return images(context.data(context.settings.data), context.settings)
+    settings = context.settings
+    return context.data(settings.data).first(settings.train_images, settings.test_images)
 
 
 def trained(context: Context, kind: str) -> list[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import torch
@@ -51,13 +51,6 @@ class Settings(BenchSettings):
     chips: int = 10
     largest: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2)
     deviation: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
-
-
-def images(data: Dataset, settings: Settings) -> Dataset:
-    """Return a data set with as many images as are asked for."""
-    part = data.first(settings.train_images)
-    count = settings.test_images
-    return replace(part, test_images=part.test_images[:count], test_labels=part.test_labels[:count])
 
 
 def norms(k: int) -> Mapping[str, Callable[[int], nn.Module]]:

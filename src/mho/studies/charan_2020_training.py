@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,7 @@ from mho.train.networks import make_network
 
 def data_of(context: Context, task: Task) -> Dataset:
     """Return the images that a task uses."""
-    whole = context.data(task.data).first(task.train_images)
-    return whole if task.test_images is None else first_test_images(whole, task.test_images)
-
-
-def first_test_images(data: Dataset, count: int) -> Dataset:
-    """Return a data set with its first `count` test images only."""
-    return replace(data, test_images=data.test_images[:count], test_labels=data.test_labels[:count])
+    return context.data(task.data).first(task.train_images, task.test_images)
 
 
 def network_of(context: Context, task: Task, label: str, kind: str) -> nn.Module:
