@@ -13,61 +13,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 import mho
+from mho.train.networks import make_network
 
 sys.path.insert(0, str(Path(__file__).parent))
-from steps import images
+from steps import images, pair
 
 CHIPS = 50
 TEST_SET = 10_000
-
-
-class Block(nn.Module):
-    """Two 3x3 convolutions with BatchNorm beside a short cut (He et al. 2016)."""
-
-    def __init__(self, before: int, after: int, stride: int) -> None:
-        super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after)
-        self.conv2, self.bn2 = nn.Conv2d(after, after, 3, 1, 1, bias=False), nn.BatchNorm2d(after)
-        self.short = nn.Sequential()
-        if stride > 1:
-            self.short = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
-        y = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(y)) + self.short(x))
-
-
-def resnet18() -> nn.Module:
-    """Return ResNet-18 with a 3x3 stem and no pooling after it, for images of 32x32 pixels."""
-    blocks: list[nn.Module] = []
-    before = 64
-    for after, stride in ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)):
-        blocks.append(Block(before, after, stride))
-        before = after
-    return nn.Sequential(
-        nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(), *blocks, nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(), nn.Linear(512, 10),
-    )  # fmt: skip
-
-
-def lenet5() -> nn.Module:
-    """Return LeNet-5 (LeCun et al. 1998) with ReLU and max pooling, for images of 28x28 pixels."""
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
-    )  # fmt: skip
 
 
 def analog(net: nn.Module, chips: int) -> nn.Module:
@@ -76,32 +36,20 @@ def analog(net: nn.Module, chips: int) -> nn.Module:
     return mho.convert_to_analog(net, config, chips=chips, trained=True).eval()
 
 
-def pair(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Return the median seconds of both, called in turn after one warm-up of each."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for i in range(repeats + 1):
-        for k, call in enumerate((ours, theirs)):
-            start = time.perf_counter()
-            call()
-            if i:
-                times[k].append(time.perf_counter() - start)
-    return statistics.median(times[0]), statistics.median(times[1])
-
-
 def resnet(repeats: int) -> tuple[float, float]:
     """Return median seconds of a forward pass of a batch of 32, analog and plain."""
     torch.manual_seed(0)
-    net = resnet18()
+    net = make_network("resnet-18", (3, 32, 32), 10)
     x = torch.randn(32, 3, 32, 32)
     net(torch.randn(64, 3, 32, 32))  # running statistics of BatchNorm, so that activations have their usual size
     model, net = analog(net, 1), net.eval()
-    return pair(lambda: model(x), lambda: net(x), repeats)
+    return pair(lambda: model(x), lambda: net(x), repeats, warm_up=1)
 
 
 def lenet(repeats: int, count: int, batch: int) -> tuple[float, float]:
     """Return median seconds of `count` images on every chip, and of torch for as many, in batches of its own liking."""
     torch.manual_seed(0)
-    net = lenet5().eval()
+    net = make_network("lenet-5", (1, 28, 28), 10).eval()
     model = analog(net, CHIPS)
     x = images(count)[0]
     alike = images(1000)[0]
@@ -114,7 +62,7 @@ def lenet(repeats: int, count: int, batch: int) -> tuple[float, float]:
         for _ in range(count * CHIPS // 1000):
             net(alike)
 
-    return pair(ours, theirs, repeats)
+    return pair(ours, theirs, repeats, warm_up=1)
 
 
 def main() -> None:

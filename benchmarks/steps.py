@@ -43,14 +43,16 @@ def images(batch: int) -> tuple[Tensor, Tensor]:
     return x * (torch.rand_like(x) < 0.19), torch.randint(0, 10, (batch,))
 
 
-def pair(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Return the median seconds of both, called in turn after a warm-up of each."""
+def pair(
+    ours: Callable[[], object], theirs: Callable[[], object], repeats: int, *, warm_up: int = 5
+) -> tuple[float, float]:
+    """Return the median seconds of both, called in turn after `warm_up` calls of each that do not count."""
     times: tuple[list[float], list[float]] = ([], [])
-    for i in range(repeats + 5):
+    for i in range(repeats + warm_up):
         for k, call in enumerate((ours, theirs)):
             start = time.perf_counter()
             call()
-            if i >= 5:
+            if i >= warm_up:
                 times[k].append(time.perf_counter() - start)
     return statistics.median(times[0]), statistics.median(times[1])
 
