@@ -13,10 +13,11 @@ _HOMES = {
     "spread": "nn", "summary": "nn", "AnalogConfig": "config", "RunConfig": "config", "preset": "config",
     "presets": "config", "Mapping": "mapping", "Periphery": "periphery", "Update": "update", "train": "train",
     "check_device": "characterize", "show_device": "report", "ZeroShift": "update", "zero_shift": "nn",
-    "ablate": "sweep", "Window": "units", "ArraySettings": "tiles", "Cell": "tiles", "Refresh": "tiles",
+    "ablate": "ablation", "Window": "units", "ArraySettings": "tiles", "Cell": "tiles", "Refresh": "tiles",
     "Programming": "inference", "program": "inference", "age": "inference", "restore": "inference",
 }  # fmt: skip
 _ROOMS = (
+    "ablation",
     "characterize",
     "config",
     "data",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from mho.ablation import Options
     from mho.config import RunConfig
-    from mho.sweep import Options
 
 HELP = """Find which property of the hardware costs the accuracy.
 
@@ -82,7 +82,7 @@ def ablate(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Ablate as the options say (the help is in HELP)."""
-    from mho.sweep import Options
+    from mho.ablation import Options
 
     named = {
         "network": network, "data": data, "epochs": epochs, "train_images": train_images, "seed": seed,
@@ -136,8 +136,8 @@ def _new_folder(config: RunConfig) -> Path:
 
 
 def _list(config: RunConfig, options: Options) -> None:
+    from mho.ablation import plan
     from mho.cli.listing import table
-    from mho.sweep import plan
 
     made = plan(config, options)
     rows = [(p.name, p.about, "" if p.alone else "not alone") for p in made.found.wanted()]
@@ -150,10 +150,10 @@ HEADS = ("what is turned off", "note")
 
 def _work(config: RunConfig | None, options: Options | None, folder: Path, *, plain: bool) -> None:
     """Ablate and print the top of the ranking as the last line; Ctrl-C raises Stopped."""
+    from mho.ablation import ablate as run
+    from mho.ablation import resume
+    from mho.ablation.table import last_line
     from mho.cli.stopped import Stopped
-    from mho.sweep import ablate as run
-    from mho.sweep import resume
-    from mho.sweep.table import last_line
 
     progress = "plain" if plain else True
     try:

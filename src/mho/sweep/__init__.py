@@ -1,6 +1,1 @@
-"""Many configurations as chips of one run: `mho ablate` finds which property of the hardware costs the accuracy."""
-
-from mho.sweep.ablation import Ablation, Options, Plan, ablate, plan, resume
-from mho.sweep.costs import Cost, Row
-
-__all__ = ["Ablation", "Cost", "Options", "Plan", "Row", "ablate", "plan", "resume"]
+"""Sweeps over any setting: points packed as chips of few runs, spread over processes and machines, resumed after kills."""

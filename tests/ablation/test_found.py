@@ -9,6 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mho.ablation import plan
+from mho.ablation.balance import imbalance
+from mho.ablation.bounds import mean_bounds
+from mho.ablation.found import find
 from mho.characterize import Sample
 from mho.characterize.subject import config_of
 from mho.config import AnalogConfig, RunConfig, preset
@@ -19,10 +23,6 @@ from mho.devices.ops import maximum, minimum, where
 from mho.errors import ConfigError
 from mho.mapping.settings import Mapping
 from mho.periphery.settings import Periphery
-from mho.sweep import plan
-from mho.sweep.balance import imbalance
-from mho.sweep.bounds import mean_bounds
-from mho.sweep.found import find
 from mho.update.settings import Update
 
 BASE = preset("gokmen-2017")

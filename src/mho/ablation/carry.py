@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from mho.ablation.arms import Batch
 from mho.config import RunConfig, load
 from mho.data import Dataset
 from mho.errors import ConfigError
-from mho.sweep.arms import Batch
 from mho.train.unattended import Ended, ended, run_to_the_end
 
 

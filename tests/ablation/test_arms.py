@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from mho.ablation import Options, plan
+from mho.ablation.arms import CONFIGURED, NONE, Batch, packed
 from mho.characterize.subject import config_of
 from mho.config import RunConfig, dump, preset
 from mho.config.toml import loads
@@ -17,8 +19,6 @@ from mho.devices import SoftBounds, Spread, catalogue
 from mho.devices.base import Faults, Leak
 from mho.errors import ConfigError
 from mho.periphery.settings import Periphery
-from mho.sweep import Options, plan
-from mho.sweep.arms import CONFIGURED, NONE, Batch, packed
 from mho.train import Trainer
 
 TINY = f"{Path(__file__).with_name('networks.py')}:tiny"

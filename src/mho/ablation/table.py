@@ -6,12 +6,12 @@ import math
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from mho.sweep.arms import CONFIGURED, NONE
-from mho.sweep.costs import LEVEL, Cost, Row
+from mho.ablation.arms import CONFIGURED, NONE
+from mho.ablation.costs import LEVEL, Cost, Row
 from mho.train.unattended import Ended
 
 if TYPE_CHECKING:
-    from mho.sweep.ablation import Ablation
+    from mho.ablation.run import Ablation
 
 HEADS = ("property", "what is turned off", "gained with it off", "lost with it alone", "mean of both")
 SETUP = (

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from typing import Any
 
+from mho.ablation.balance import balanced, imbalance
+from mho.ablation.bounds import WIDE, bound_fields, mean_bounds, widened
+from mho.ablation.noise import quiet, zero
+from mho.ablation.property import Property, of_device
 from mho.devices import Device, Spread
 from mho.devices.base import Faults, Leak
 from mho.devices.spread import numbers
-from mho.sweep.balance import balanced, imbalance
-from mho.sweep.bounds import WIDE, bound_fields, mean_bounds, widened
-from mho.sweep.noise import quiet, zero
-from mho.sweep.property import Property, of_device
 
 FOREVER = 1e30
 """Updates: so slow a leak changes nothing in single precision."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
+from mho.ablation.property import Found
 from mho.config import AnalogConfig, RunConfig
-from mho.config.fields import hints, is_per_chip
-from mho.devices import Device
+from mho.config.packed import packed
 from mho.errors import ConfigError
-from mho.sweep.property import Found
 
 Kind = Literal["configured", "off", "alone", "none"]
 CONFIGURED, NONE = "as configured", "all off"
@@ -91,29 +90,3 @@ def _fits(held: list[AnalogConfig], one: AnalogConfig) -> bool:
     except ConfigError:
         return False
     return True
-
-
-def packed(configs: Sequence[AnalogConfig]) -> AnalogConfig:
-    """Return one configuration whose chips are those given: a list over chips wherever they differ.
-
-    Raises ConfigError where they differ in what no list over chips can say.
-    """
-    merged: AnalogConfig = _merged(list(configs), "")
-    return merged
-
-
-def _merged(values: list[Any], path: str) -> Any:
-    first = values[0]
-    if all(type(v) is type(first) and v == first for v in values):
-        return first
-    if not is_dataclass(first) or any(type(v) is not type(first) for v in values):
-        raise ConfigError(f"{path} differs between chips and cannot be a list over them")
-    tables = first._tables() if isinstance(first, Device) else ()
-    change = {}
-    for f in fields(first):
-        held = [getattr(v, f.name) for v in values]
-        if any(type(h) is not type(held[0]) or h != held[0] for h in held):
-            hint = hints(type(first)).get(f.name)
-            listed = f.name in tables or (hint is not None and is_per_chip(hint))
-            change[f.name] = tuple(held) if listed else _merged(held, f"{path}.{f.name}")
-    return replace(first, **change)  # type: ignore[type-var]  # a dataclass instance, as checked above

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from mho.ablation.device import Entry, device_properties
+from mho.ablation.periphery import periphery_properties
+from mho.ablation.property import Found, Property
 from mho.config import AnalogConfig, RunConfig
 from mho.config.analog import SECTIONS, lists_over_chips
 from mho.devices import Device
 from mho.errors import ConfigError, nearest
-from mho.sweep.device import Entry, device_properties
-from mho.sweep.periphery import periphery_properties
-from mho.sweep.property import Found, Property
 
 KEPT = "mapping."
 """Settings of single layers that may differ: nothing of the mapping is turned off."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from mho.ablation.balance import imbalance
 from mho.devices import Device, Spread
 from mho.devices.base import MeanDraw
 from mho.devices.spread import numbers
 from mho.errors import MhoError
-from mho.sweep.balance import imbalance
 
 WIDE = 100.0
 """How many times wider the range of a device is where its bounds are turned off."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mho.ablation.arms import CONFIGURED, NONE, Arm
+from mho.ablation.costs import LEVEL, costs
 from mho.config import preset
-from mho.sweep.arms import CONFIGURED, NONE, Arm
-from mho.sweep.costs import LEVEL, costs
 from mho.train.unattended import Ended
 
 CONFIG = preset("ideal")

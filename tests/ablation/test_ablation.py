@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from mho.ablation import Options, ablate, resume
+from mho.ablation.arms import CONFIGURED, NONE
+from mho.ablation.table import last_line
 from mho.config import RunConfig, load
 from mho.devices import ConstantStep, Spread
 from mho.errors import CheckpointError, ConfigError, NotFiniteError
 from mho.periphery.settings import Periphery
-from mho.sweep import Options, ablate, resume
-from mho.sweep.arms import CONFIGURED, NONE
-from mho.sweep.table import last_line
 from mho.train import Trainer
 from mho.update.settings import Update
 

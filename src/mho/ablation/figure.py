@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mho.ablation.costs import Cost, Row
+from mho.ablation.table import ends, signed
 from mho.folders import replacing
 from mho.report.figure import BLUE, ORANGE, Figure
-from mho.sweep.costs import Cost, Row
-from mho.sweep.table import ends, signed
 
 if TYPE_CHECKING:
-    from mho.sweep.ablation import Ablation
+    from mho.ablation.run import Ablation
 
 WAYS = (("off", "gained with it turned off", BLUE), ("alone", "lost with it alone", ORANGE))
 HALF = 0.38

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median, variance
 
-from mho.sweep.arms import Arm
+from mho.ablation.arms import Arm
 from mho.train.unattended import Ended
 
 LEVEL = 0.05

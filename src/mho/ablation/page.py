@@ -6,14 +6,14 @@ import shlex
 from html import escape
 from typing import TYPE_CHECKING
 
+from mho.ablation.figure import page_figure
+from mho.ablation.table import HEADS, SETUP, accuracy, cells, ends, last_line, setup
 from mho.report import words
 from mho.report.page import Section, page
 from mho.report.tables import config_tables, table
-from mho.sweep.figure import page_figure
-from mho.sweep.table import HEADS, SETUP, accuracy, cells, ends, last_line, setup
 
 if TYPE_CHECKING:
-    from mho.sweep.ablation import Ablation
+    from mho.ablation.run import Ablation
 
 WIDE = "<style>.figures { grid-template-columns: minmax(0, 1fr); }</style>"
 

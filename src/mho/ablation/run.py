@@ -11,16 +11,16 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from mho.ablation.arms import Arm, Batch, arms, batches
+from mho.ablation.carry import carry_out
+from mho.ablation.costs import Row, costs
+from mho.ablation.found import find, refuse_lists
+from mho.ablation.property import Found
 from mho.config import RunConfig, dump, load, preset
 from mho.data import Dataset
 from mho.data import load as load_data
 from mho.errors import CheckpointError, ConfigError
 from mho.folders import write_text
-from mho.sweep.arms import Arm, Batch, arms, batches
-from mho.sweep.carry import carry_out
-from mho.sweep.costs import Row, costs
-from mho.sweep.found import find, refuse_lists
-from mho.sweep.property import Found
 from mho.train.unattended import Ended
 
 DIGITAL = "digital"
@@ -171,9 +171,9 @@ def _seconds(folder: Path, now: float) -> float:
 
 
 def _write(result: Ablation) -> None:
-    from mho.sweep.figure import draw
-    from mho.sweep.page import html
-    from mho.sweep.table import markdown
+    from mho.ablation.figure import draw
+    from mho.ablation.page import html
+    from mho.ablation.table import markdown
 
     folder = result.folder
     assert folder is not None
@@ -185,7 +185,7 @@ def _write(result: Ablation) -> None:
 
 def as_dict(result: Ablation) -> dict[str, Any]:
     """Return what ablation.json holds."""
-    from mho.sweep.table import SETUP, setup
+    from mho.ablation.table import SETUP, setup
     from mho.train.summary import versions
 
     return {

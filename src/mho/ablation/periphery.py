@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from mho.ablation.property import Change, Property
 from mho.config import AnalogConfig
 from mho.periphery.settings import Periphery
-from mho.sweep.property import Change, Property
 
 FAR = 1e6
 """Times a range that nothing reaches, where no converter divides it."""
