@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 
 class MhoError(Exception):
@@ -59,3 +60,22 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     if close:
         return "did you mean " + " or ".join(repr(c) for c in close) + "?"
     return "valid names: " + ", ".join(known)
+
+
+class Named(Protocol):
+    """What has a name, as a row of a catalogue."""
+
+    @property
+    def name(self) -> str:
+        """The name by which it is asked for."""
+
+
+Row = TypeVar("Row", bound=Named)
+
+
+def by_name(rows: Sequence[Row], name: str, what: str) -> Row:
+    """Return the row of a catalogue of `what` that has this name; raise ConfigError with the nearest names else."""
+    for row in rows:
+        if row.name == name:
+            return row
+    raise ConfigError(f"there is no {what} {name!r}; {nearest(str(name), [row.name for row in rows])}")

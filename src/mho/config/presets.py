@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mho.config.analog import AnalogConfig
 from mho.devices import ConstantStep, Spread, catalogue
-from mho.errors import ConfigError, nearest
+from mho.errors import by_name
 from mho.mapping.settings import Mapping
 from mho.periphery.settings import Periphery
 from mho.update.settings import Update
@@ -92,7 +92,4 @@ def presets() -> tuple[Preset, ...]:
 
 def preset(name: str) -> AnalogConfig:
     """Return the configuration of a preset; raise ConfigError with the nearest names when there is none."""
-    for row in ROWS:
-        if row.name == name:
-            return row.config
-    raise ConfigError(f"there is no preset {name!r}; {nearest(str(name), [r.name for r in ROWS])}")
+    return by_name(ROWS, name, "preset").config

@@ -14,7 +14,7 @@ from mho.devices.phase_change import PhaseChange
 from mho.devices.soft_bounds_reference import SoftBoundsReference
 from mho.devices.spread import Spread
 from mho.devices.unipolar_phase_change import UnipolarPhaseChange
-from mho.errors import ConfigError, nearest
+from mho.errors import by_name
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,4 @@ def devices() -> tuple[Published, ...]:
 
 def device(name: str) -> Device:
     """Return the published device of this name; raise ConfigError with the nearest names if there is none."""
-    for row in ROWS:
-        if row.name == name:
-            return row.device
-    raise ConfigError(f"there is no published device {name!r}; {nearest(name, [r.name for r in ROWS])}")
+    return by_name(ROWS, name, "published device").device

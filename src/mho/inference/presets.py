@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mho.devices.catalogue import devices
-from mho.errors import ConfigError, nearest
+from mho.errors import by_name
 from mho.inference.ageing_settings import PCM
 from mho.inference.conductances import Conductances
 from mho.inference.errors import WriteError
@@ -93,7 +93,4 @@ def preset_rows() -> tuple[ProgrammingPreset, ...]:
 
 def preset(name: str) -> Programming:
     """Return the settings of a preset; raise ConfigError with the nearest names where there is none."""
-    for row in ROWS:
-        if row.name == name:
-            return row.settings
-    raise ConfigError(f"there is no programming preset {name!r}; {nearest(name, [row.name for row in ROWS])}")
+    return by_name(ROWS, name, "programming preset").settings

@@ -1,6 +1,6 @@
 """The studies there are."""
 
-from mho.errors import ConfigError, nearest
+from mho.errors import by_name
 from mho.studies import (
     ambrogio_2018,
     batchnorm_noise,
@@ -29,7 +29,4 @@ def studies() -> tuple[Study | Bench, ...]:
 
 def study(name: str) -> Study | Bench:
     """Return the study of this name; raise ConfigError with the nearest names when there is none."""
-    for row in ROWS:
-        if row.name == name:
-            return row
-    raise ConfigError(f"there is no study {name!r}; {nearest(name, [row.name for row in ROWS])}")
+    return by_name(ROWS, name, "study")
