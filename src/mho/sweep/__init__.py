@@ -1,1 +1,1 @@
-"""Sweeps over any setting: points packed as chips of few runs, spread over processes and machines, resumed after kills."""
+"""Sweeps over any setting: points packed as chips of few runs, spread over processes and machines."""
