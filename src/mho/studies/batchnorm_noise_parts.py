@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import torch
 from torch import Tensor, nn
 
 from mho.data import Dataset
 from mho.inference.evaluation import evaluate
 from mho.kernels.product import normals
 from mho.nn import L1BatchNorm2d, TopKBatchNorm2d
+from mho.nn.generator import seeded
 from mho.nn.stored import with_weights
 from mho.random import make_key
 from mho.studies.bench import BenchSettings
@@ -69,9 +69,7 @@ def network(kind: str, data: Dataset, settings: Settings, seed: int) -> nn.Seque
     Networks of all kinds have the same initial weights for the same seed: what normalises draws nothing.
     """
     norm, parts, before = norms(settings.k)[kind], OrderedDict[str, nn.Module](), data.shape[0]
-    low, high = make_key(seed, 0, "batchnorm-noise", "init")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(high << 32 | low)
+    with seeded(make_key(seed, 0, "batchnorm-noise", "init")):
         for stage, channels in enumerate((settings.width, 2 * settings.width, 4 * settings.width), 1):
             for place in (1, 2):
                 at = f"{stage}{place}"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import cos, pi
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 
 from mho.data import Dataset
 from mho.errors import ConfigError, NotFiniteError
+from mho.nn.generator import seeded
 from mho.nn.modes import evaluating
 from mho.random import make_key
 from mho.train.digital_feed import Feed
@@ -126,7 +126,8 @@ def evaluate(
 def _epoch(run: Run, data: Dataset, feed: Feed, loss: Loss | InputLoss, shown: Silent) -> dict[str, Any]:
     """Train an epoch and evaluate; return its line of metrics.jsonl."""
     start = time.perf_counter()
-    with _seeded(feed, run.epoch):
+    key = make_key(feed.seed, 0, "digital training", f"epoch {run.epoch}")  # of dropout, say
+    with seeded(key, gpus=True):
         trained, accuracy = _train(run, data, feed, loss, shown)
     run.epoch += 1
     test_loss, test_accuracy = evaluate(run.model, data)
@@ -168,15 +169,6 @@ def _train(run: Run, data: Dataset, feed: Feed, loss: Loss | InputLoss, shown: S
         total, hits, block = total + losses, hits + right, []
     samples = len(data.train_labels)
     return total / samples, 100 * hits / samples
-
-
-@contextmanager
-def _seeded(feed: Feed, epoch: int) -> Iterator[None]:
-    """Give torch's own generators (dropout) a state that follows from seed and epoch; afterwards the one they had."""
-    with torch.random.fork_rng():
-        low, high = make_key(feed.seed, 0, "digital training", f"epoch {epoch}")
-        torch.manual_seed(high << 32 | low)
-        yield
 
 
 def _device(model: nn.Module) -> torch.device:

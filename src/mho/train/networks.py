@@ -10,10 +10,10 @@ from functools import partial
 from math import prod
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from mho.errors import ConfigError, nearest
+from mho.nn.generator import seeded
 from mho.random import make_key
 from mho.train.deep_networks import Shape, resnet_18, vgg_16
 
@@ -27,9 +27,7 @@ def make_network(name: str, shape: Shape, classes: int, *, seed: int = 0) -> nn.
     Raises ConfigError when there is no such network or the images do not fit it.
     """
     maker = NETWORKS.get(name) or _as_wide(name) or _own(name)
-    low, high = make_key(seed, 0, "network", "init")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(high << 32 | low)
+    with seeded(make_key(seed, 0, "network", "init")):
         try:
             network = maker(shape, classes)
         except ConfigError:
