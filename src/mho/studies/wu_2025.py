@@ -21,8 +21,6 @@ S2-mnist-CNN.py; [KIT]: defaults of IBM aihwkit that the scripts keep):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from mho.devices import PowStep, Spread
@@ -71,14 +69,14 @@ def figures(means: tuple[float, ...], spreads: tuple[float, ...]) -> tuple[Refer
 
 def ladder(
     batch: int, digital: Reference, plain: tuple[Reference, ...], taka: tuple[Reference, ...], *,
-    name: str = "", changes: Mapping[str, Any] = MappingProxyType({}),
+    name: str = "", **changes: Any,
 ) -> tuple[Case, ...]:  # fmt: skip
     """Return the cases on one network, `changes` to all of them: digital SGD, plain SGD on devices, Tiki-Taka."""
-    analog: dict[str, Any] = ARRAYS | {"lr": 0.05 / batch} | dict(changes)
+    analog: dict[str, Any] = ARRAYS | {"lr": 0.05 / batch} | changes
     return (
         Case(
             f"{name}digital baseline", "exact products and exact updates on the same code path", "ideal",
-            {"lr": 0.1 / batch} | dict(changes), references=(digital,),
+            {"lr": 0.1 / batch} | changes, references=(digital,),
         ),
         Case(
             f"{name}analog SGD", "every sample pulses the weights; the cycle-to-cycle noise grows",
@@ -111,7 +109,7 @@ STUDY = Study(
     network="fcn",
     cases=(
         *ladder(10, *FIGURES),
-        *ladder(10, *FIGURES, name="constant rates: ", changes={"lr_schedule": "constant"}),
+        *ladder(10, *FIGURES, name="constant rates: ", lr_schedule="constant"),
     ),
     modes={
         "quick": {
