@@ -47,6 +47,20 @@ def test_a_fraction_of_all_layers_together():
     assert all(int(p.max()) < SIZES[name] for name, p in found.items())
 
 
+@pytest.mark.parametrize(
+    ("fraction", "counts"),
+    [(0.03, {"b": 40, "a": 41, "c": 41}), (0.1, {"b": 50, "a": 177, "c": 178}), (1.0, {"b": 50, "a": 1000, "c": 3000})],
+)
+def test_even_memories_hold_alike_and_small_layers_wholly(fraction, counts):
+    found = choose(SIZES, RandomSparse(fraction, scope="even"), 5)
+    assert {name: len(p) for name, p in found.items()} == counts
+
+
+def test_a_larger_even_memory_keeps_the_weights_of_a_smaller_one():
+    few, more = (choose(SIZES, RandomSparse(f, scope="even"), 1) for f in (0.02, 0.2))
+    assert all(set(few[name].tolist()) <= set(more[name].tolist()) for name in SIZES)
+
+
 def test_layers_may_have_fractions_of_their_own():
     found = choose(SIZES, RandomSparse(0.1, layers=(("a", 0.0), ("[ab]", 1.0))), 5)
     assert {name: len(p) for name, p in found.items()} == {"a": 0, "b": 50, "c": 300}

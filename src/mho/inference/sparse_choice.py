@@ -33,15 +33,25 @@ def choose(
         order = _order_of_all(sizes, seed, scores)
         chosen = _parted(sizes, order[: round(sparse.fraction * len(order))])
     else:
-        chosen = {
-            name: _order(name, size, seed, scores)[: round(sparse.share(name) * size)] for name, size in sizes.items()
-        }
+        counts = _counts(sizes, sparse)
+        chosen = {name: _order(name, size, seed, scores)[: counts[name]] for name, size in sizes.items()}
     if not any(len(places) for places in chosen.values()):
         raise ConfigError(
             f"fraction = {sparse.fraction} of layers of {', '.join(str(n) for n in sizes.values())} weights leaves no "
             f"value at all, so nothing could be adapted; give at least {1 / max(sizes.values()):.2g}"
         )
     return {name: torch.from_numpy(np.sort(places)) for name, places in chosen.items()}
+
+
+def _counts(sizes: Mapping[str, int], sparse: RandomSparse) -> dict[str, int]:
+    """Return how many values every layer gets."""
+    if sparse.scope == "layer":
+        return {name: round(sparse.share(name) * size) for name, size in sizes.items()}
+    left, found = round(sparse.fraction * sum(sizes.values())), {}
+    for n, (name, size) in enumerate(sorted(sizes.items(), key=lambda item: item[1])):
+        found[name] = min(size, left // (len(sizes) - n))  # what a small layer cannot hold goes to the larger ones
+        left -= found[name]
+    return found
 
 
 def _order(name: str, size: int, seed: int, scores: Mapping[str, Tensor] | None) -> np.ndarray:

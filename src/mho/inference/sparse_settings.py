@@ -11,7 +11,7 @@ from mho.config.values import convert_fields
 from mho.errors import SettingsError
 
 Select = Literal["random", "importance"]
-Scope = Literal["layer", "total"]
+Scope = Literal["layer", "total", "even"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,10 @@ class RandomSparse:
         by the gradients on the calibration set or by scores of your own (`mho.inference.importance`).
     bits: width of a value, with its sign; None for float32. See `mho.inference.quantised` for the grid.
     scope: "layer", the fraction of every layer; "total", of all layers together, which leaves the share of a layer to
-        chance or importance. Of one seed, a larger fraction adds weights to those of a smaller one.
+        chance or importance; "even", of all layers together, with as many values in every layer as in any other (all
+        weights of a layer that has fewer), as if memories of one size stood beside the arrays: small first layers,
+        whose errors reach all outputs, are then held wholly. Of one seed, a larger fraction adds weights to those of a
+        smaller one.
     layers: (name pattern, fraction) of layers with a fraction of their own, of which the first that matches counts;
         0 leaves a layer without values. For scope "layer" only.
     Raises ConfigError for other values. Source: Charan et al., IEEE JXCDC 2020; importance: Charan et al., DAC 2020.
@@ -47,14 +50,14 @@ class RandomSparse:
             yield "bits", f"is a width of 2 (a sign and 0 or 1) to 24, or none for float32, found {self.bits}; give 8"
         if any(not 0 <= share <= 1 for _, share in self.layers):
             yield "layers", f"has shares of the weights of layers, from 0 to 1, found {self.layers}"
-        if self.layers and self.scope == "total":
+        if self.layers and self.scope != "layer":
             yield (
                 "layers",
-                'has shares of layers, but scope = "total" has one share of all of them; use scope = "layer"',
+                f'has shares of layers, but scope = "{self.scope}" has one share of all of them; use scope = "layer"',
             )
 
     def share(self, layer: str) -> float:
-        """Return the fraction of the weights of a layer, by its name; with scope "total" that of the whole."""
+        """Return the fraction of the weights of a layer, by its name; with another scope that of the whole."""
         return next((share for pattern, share in self.layers if fnmatchcase(layer, pattern)), self.fraction)
 
 
