@@ -61,7 +61,10 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str])
     assert "mho COMMAND" in said.out + said.err
 
 
-@pytest.mark.parametrize(("command", "row"), [(["presets"], "gokmen-2017"), (["device", "list"], "gokmen-vlasov-2016")])
+@pytest.mark.parametrize(
+    ("command", "row"),
+    [(["presets"], "gokmen-2017"), (["presets", "--programming"], "pcm"), (["device", "list"], "gokmen-vlasov-2016")],
+)
 def test_lists_are_one_line_a_row_with_a_source(
     command: list[str], row: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from typing import Annotated
+
+import typer
 
 
-def presets() -> None:
+def presets(
+    programming: Annotated[
+        bool, typer.Option("--programming", help="Those of mho program: errors, faults and drift of inference devices.")
+    ] = False,
+) -> None:
     """List the presets: whole configurations, each with its source.
 
-    Train with one: [cyan]mho train gokmen-2017[/cyan].
+    Train with one: [cyan]mho train gokmen-2017[/cyan]. Put a trained network on chips with one of programming:
+    [cyan]mho program RUN --programming pcm[/cyan].
     """
+    if programming:
+        from mho.inference.presets import ROWS
+
+        table("programming", [(row.name, row.description, row.source) for row in ROWS])
+        return
     from mho.config import presets as rows
 
     table("preset", [(row.name, row.description, row.source) for row in rows()])

@@ -48,7 +48,10 @@ def _chips(shown: str, text: str, *names: str) -> Any:
 def program(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A run directory, or its checkpoint.")],
     programming: Annotated[
-        str, _what("FILE.toml|PRESET", "How: ideal, pcm, charan-2020, ..., or a file.", "--programming")
+        str,
+        _what(
+            "FILE.toml|PRESET", "How: pcm, charan-2020, ... (mho presets --programming), or a file.", "--programming"
+        ),
     ] = "ideal",
     settings: Annotated[
         list[str] | None, _what("PATH=VALUE", "A setting of programming, or of forward; repeatable.", "--set")
