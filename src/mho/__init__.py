@@ -34,6 +34,7 @@ _ROOMS = (
     "tiles",
     "units",
     "update",
+    "watch",
 )
 
 __all__ = ["__version__", *_HOMES, *_ROOMS]

@@ -32,6 +32,7 @@ ROOMS = (
     "train",
     "ablation",
     "sweep",
+    "watch",
     "studies",
     "cli",
     "__main__",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mho.cli import ablate, programming, study, training
+from mho.cli import ablate, programming, study, training, watching
 from mho.cli.device import device_app
 from mho.cli.listing import presets, rules
 from mho.cli.reporting import report
@@ -55,6 +55,7 @@ app.command("program", help=programming.HELP)(programming.program)
 app.command("presets")(presets)
 app.command("rules")(rules)
 app.command("report")(report)
+app.command("watch", help=watching.HELP)(watching.watch)
 app.add_typer(device_app, name="device")
 app.add_typer(study.app, name="study")
 
