@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 import mho
 from mho.data import load
-from mho.errors import ConfigError, ConversionError, MhoError
+from mho.errors import ConfigError, ConversionError, MhoError, NotFiniteError
 from mho.inference import Aware, HardwareAware, WeightClip, WeightNoise, hardware_aware
 from mho.inference.conductances import Conductances
 from mho.inference.errors import WriteError
@@ -231,6 +232,19 @@ def test_calibrated_ranges_are_what_was_seen() -> None:
         aware.calibrate([])
     with pytest.raises(ConfigError, match="quantile"):
         aware.calibrate([x], quantile=0)
+
+
+def test_a_calibration_that_fails_changes_no_range() -> None:
+    model = network().eval()
+    aware = hardware_aware(model, HardwareAware(input_range="calibrated", input_bits=4))
+    aware.calibrate([torch.rand(20, 1, 8, 8)])
+    before = aware.ranges()
+    with pytest.raises(NotFiniteError, match="the inputs of layer '0' hold NaN"):
+        aware.calibrate([torch.full((2, 1, 8, 8), math.nan)])
+    with pytest.raises(RuntimeError, match="shapes"):
+        aware.calibrate([3 * torch.rand(20, 1, 8, 8), torch.rand(2, 1, 5, 5)])
+    assert aware.ranges() == before
+    model(torch.rand(2, 1, 8, 8))  # converters convert again
 
 
 def test_calibration_leaves_a_frozen_layer_frozen() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mho.errors import MhoError
+from mho.errors import MhoError, NotFiniteError
 from mho.inference.hardware_aware_settings import HardwareAware, Range, WeightClip
 from mho.inference.quantise import converted, on_levels, slower
 from mho.inference.weight_noise import NoiseDraw, noisy, reach_of
@@ -145,19 +145,21 @@ class Converter(nn.Module):
         return reach
 
     def look(self, quantile: float) -> None:
-        """Begin to look at what comes, for `settle`."""
+        """Begin to look at what comes."""
         self.found, self.quantile = [], quantile
 
-    def settle(self) -> bool:
-        """Set the range to the quantile of abs(x) of what came; return whether anything did."""
+    def stop(self) -> list[Tensor]:
+        """Stop looking, and return what came, for `range_of`."""
         seen, self.found = self.found, None
-        if not seen:
-            return False
+        return seen or []
+
+    def range_of(self, seen: list[Tensor]) -> Tensor:
+        """Return the quantile of abs(x) of what came; raise NotFiniteError for NaN or infinity."""
         values = torch.cat(seen)
+        if not bool(values.isfinite().all()):
+            raise NotFiniteError(f"{self.where} hold NaN or infinity while a range is calibrated; look at the images")
         rank = max(1, math.ceil(self.quantile * values.numel()))
-        with torch.no_grad():
-            self.reach.copy_(values.kthvalue(rank).values.clamp_min(SMALLEST))
-        return True
+        return values.kthvalue(rank).values.clamp_min(SMALLEST)
 
 
 class AwareSignals(nn.Module):

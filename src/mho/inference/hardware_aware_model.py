@@ -37,7 +37,7 @@ class Aware:
         """Set the ranges of converters from what they see of `batches` of inputs, without any conversion.
 
         quantile: of abs(x), from above 0 to 1; 1 is the largest. All ranges that are "calibrated" or "learned" are set
-        anew. Raises ConfigError without a batch, or for an impossible quantile.
+        anew, or none. Raises ConfigError without a batch, or for an impossible quantile, NotFiniteError for NaN.
         """
         if not 0 < quantile <= 1:
             raise ConfigError(f"quantile is a share of the inputs, above 0 and at most 1, found {quantile}")
@@ -51,12 +51,16 @@ class Aware:
                     self.model(x)
                     count += 1
         finally:
-            unseen = [one.where for one in converters if not one.settle()]
+            seen = [one.stop() for one in converters]
+        unseen = [one.where for one, values in zip(converters, seen, strict=True) if not values]
         if unseen:
             raise ConfigError(
                 f"calibration was asked for {len(converters)} ranges, but {count} batches did not reach "
                 f"{', '.join(unseen)}; give some training images, as the model takes them"
             )
+        ranges = [one.range_of(values) for one, values in zip(converters, seen, strict=True)]
+        for one, reach in zip(converters, ranges, strict=True):
+            one.reach.copy_(reach)
 
     def set_eval_noise(self, noisy: bool) -> None:
         """Let weights be noisy in evaluation mode too, with fresh noise for every batch, or no longer."""
