@@ -84,11 +84,6 @@ class Series:
         return found if isinstance(found, tuple) and len(found) == config.n_chips else ()
 
 
-def logarithmic(values: Sequence[float]) -> bool:
-    """Return whether the values of a series are so far apart that they are shown and joined on a logarithmic axis."""
-    return bool(values) and min(values) > 0 and max(values) > 5 * min(values)
-
-
 @dataclass(frozen=True)
 class Case:
     """One rung of a study.

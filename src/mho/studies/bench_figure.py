@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mho.studies.base import logarithmic
 from mho.studies.bench import Bench, Row
 from mho.studies.figure import save_figure
+from mho.sweep.crossing import logarithmic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

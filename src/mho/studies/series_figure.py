@@ -7,12 +7,13 @@ from functools import partial
 from statistics import mode
 from typing import TYPE_CHECKING, Any
 
-from mho.studies.base import Study, logarithmic
+from mho.studies.base import Study
 from mho.studies.endurance import endurances
 from mho.studies.endurance_figure import draw_endurance
 from mho.studies.map_figure import draw_map
 from mho.studies.outcome import Outcome
 from mho.studies.weights_figure import draw_weights
+from mho.sweep.crossing import logarithmic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,9 +8,10 @@ from statistics import fmean
 from typing import Any
 
 from mho.over_chips import deviation
-from mho.studies.base import Study, logarithmic
+from mho.studies.base import Study
 from mho.studies.outcome import Outcome
 from mho.studies.results import penalty
+from mho.sweep.crossing import crossing, logarithmic
 
 Points = list[tuple[float, list[float]]]
 """Values of a setting, each with the penalty of every chip."""
@@ -107,7 +108,8 @@ def tolerance(curve: Curve, threshold: float) -> Tolerance:
     """
     worse = [m + s for m, s in zip(curve.mean, curve.std, strict=True)]
     better = [m - s for m, s in zip(curve.mean, curve.std, strict=True)]
-    found, low, high = (_crossing(curve.values, line, threshold) for line in (curve.mean, worse, better))
+    log = logarithmic(curve.values)
+    found, low, high = (crossing(curve.values, line, threshold, log=log) for line in (curve.mean, worse, better))
     last = curve.values[-1]
     return Tolerance(
         curve,
@@ -116,19 +118,6 @@ def tolerance(curve: Curve, threshold: float) -> Tolerance:
         last if high is None else high,
         found is not None,
     )
-
-
-def _crossing(values: Sequence[float], line: Sequence[float], threshold: float) -> float | None:
-    """Return the first value at which a line of straight pieces is above the threshold; None where it nowhere is."""
-    if line[0] > threshold:
-        return values[0]
-    for k in range(1, len(values)):
-        if line[k] > threshold:
-            share = (threshold - line[k - 1]) / (line[k] - line[k - 1])
-            if logarithmic(values):
-                return values[k - 1] * (values[k] / values[k - 1]) ** share
-            return values[k - 1] + share * (values[k] - values[k - 1])
-    return None
 
 
 def tolerance_rows(study: Study, found: Sequence[Tolerance]) -> list[dict[str, Any]]:
