@@ -17,8 +17,9 @@ HOSTS = ("127.0.0.1", "localhost")
 """Names by which a browser may ask, with any port: a tunnel has another. A page of elsewhere whose name was made to
 point here (DNS rebinding) asks by its own name."""
 TYPES = {
-    "": "text/html; charset=utf-8", "watch.css": "text/css; charset=utf-8", "watch.js": "text/javascript; charset=utf-8",
-    "plotly.js": "text/javascript; charset=utf-8", "state.json": "application/json",
+    "": "text/html; charset=utf-8", "watch.css": "text/css; charset=utf-8",
+    "watch.js": "text/javascript; charset=utf-8", "plotly.js": "text/javascript; charset=utf-8",
+    "state.json": "application/json",
 }  # fmt: skip
 HEADERS = {
     "Cache-Control": "no-store",

@@ -56,7 +56,7 @@ def _facts(run: Run, every: float | None) -> tuple[tuple[str, str], ...]:
     if run.metrics:
         last, best = run.metrics[-1], max(run.metrics, key=_mean)
         found = [
-            ("test accuracy", words.accuracy(numbers_in(last.get("test_accuracy")))),
+            ("test accuracy", words.accuracy(numbers_in(last.get("test_accuracy"))).partition(" over ")[0]),
             ("best", f"{_mean(best):.2f} % in epoch {best['epoch']}"),
             *found,
         ]
