@@ -70,6 +70,9 @@ def train(
     out: Annotated[Path | None, _run("DIR", "A new one; otherwise one is made in runs/.")] = None,
     resume: Annotated[Path | None, _run("DIR", "One to go on with; --epochs and --threads may change.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="A line per epoch instead of a bar.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write event files of TensorBoard into DIR/tensorboard as well.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Train as the options say (the help is in HELP)."""
@@ -85,4 +88,4 @@ def train(
         config = resumed(resume, changes, [start, out, *(settings or [])])
     else:
         config = begun(start, changes, settings or [])
-    work(config, out or resume, resume=resume is not None, plain=plain)
+    work(config, out or resume, resume=resume is not None, plain=plain, tensorboard=tensorboard)

@@ -12,7 +12,9 @@ from mho.config import RunConfig, load
 from mho.errors import CheckpointError, ConfigError
 
 
-def work(config: RunConfig | None, folder: Path | None, *, resume: bool, plain: bool) -> None:
+def work(
+    config: RunConfig | None, folder: Path | None, *, resume: bool, plain: bool, tensorboard: bool = False
+) -> None:
     """Train and print the accuracy as the last line; errors say what is kept, and Ctrl-C raises Stopped."""
     from mho.train import train
     from mho.train.folder import new_folder
@@ -24,7 +26,7 @@ def work(config: RunConfig | None, folder: Path | None, *, resume: bool, plain: 
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _one_line
-            result = train(config, progress="plain" if plain else True, **places)
+            result = train(config, progress="plain" if plain else True, tensorboard=tensorboard, **places)
     except KeyboardInterrupt:
         raise Stopped(kept(folder)) from None
     except (ConfigError, CheckpointError):

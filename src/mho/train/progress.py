@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -46,13 +47,13 @@ class Lines(Silent):
     def epoch(self, line: dict[str, Any]) -> None:
         """Print how an epoch ended."""
         trained = (
-            f"loss {_mean(line['train_loss']):.4f}  accuracy {_mean(line['train_accuracy']):.2f} %  "
+            f"loss {mean(line['train_loss']):.4f}  accuracy {mean(line['train_accuracy']):.2f} %  "
             if self.epochs
             else ""
         )
         self.write(
             f"epoch {line['epoch']}/{self.epochs}  {trained}"
-            f"test accuracy {_mean(line['test_accuracy']):.2f} %  {line['seconds']:.1f} s"
+            f"test accuracy {mean(line['test_accuracy']):.2f} %  {line['seconds']:.1f} s"
         )
 
     def write(self, text: str) -> None:
@@ -126,6 +127,6 @@ def reporter(progress: bool | str) -> Silent:
     return Bar(Console())
 
 
-def _mean(values: list[float | None]) -> float:
+def mean(values: Sequence[float | None]) -> float:
     """Return the mean over chips; a chip without a finite value makes it NaN."""
     return fmean(float("nan") if v is None else v for v in values)

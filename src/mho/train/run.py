@@ -21,6 +21,7 @@ from mho.train.folder import RunFolder
 from mho.train.loop import Trainer
 from mho.train.progress import Silent, reporter
 from mho.train.summary import summarize
+from mho.train.tensorboard import TensorBoard, check_installed
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,15 @@ class Result:
 def train(
     config: RunConfig | None = None, *, out: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None, progress: bool | str = True, data: Dataset | None = None,
+    tensorboard: bool = False,
 ) -> Result:  # fmt: skip
     """Train a network on simulated analog chips as a configuration says, and return how it went.
 
     out: a run directory to make (it must be empty); without one nothing is written. resume: a run directory
     to go on with, from its last complete epoch to the same bytes as if it had never stopped; `config` may be
     left out, or differ from the saved one in epochs and threads. progress: a bar on a terminal and lines
-    elsewhere, "plain" for lines, False for nothing. data: used instead of loading `config.data`.
+    elsewhere, "plain" for lines, False for nothing. data: used instead of loading `config.data`. tensorboard: write
+    its event files into the run directory as well.
 
     Raises ConfigError for settings that cannot be, DataError, CheckpointError for a run directory that cannot
     be resumed, NotFiniteError when the run diverges; what was saved before is kept whole.
@@ -65,14 +68,26 @@ def train(
         folder = RunFolder(Path(out))
         folder.check_new()
     config = config or RunConfig()
+    if tensorboard:
+        _check_events(folder)
     start = time.perf_counter()
     with threads(config.threads):
         data = data or load(config.data, progress=bool(progress))
         shown = reporter(progress)
+        if tensorboard and folder is not None:
+            shown = TensorBoard(shown, folder.path, config.chip_ids)
         try:
             return _run(config, folder, shown, data, start=start, resumed=resume is not None)
         finally:
             shown.close()
+
+
+def _check_events(folder: RunFolder | None) -> None:
+    check_installed()
+    if folder is None:
+        raise ConfigError(
+            "tensorboard=True writes event files into the run directory, and there is none; give out=DIR or resume=DIR"
+        )
 
 
 def _run(
