@@ -42,11 +42,6 @@ class Batch:
         configs = [arm.config for arm, own in zip(self.arms, self.chips, strict=True) for _ in own]
         return replace(base, chips=tuple(ids), analog=packed(configs))
 
-    def halves(self) -> tuple[Batch, Batch]:
-        """Return the first and the second half of the arms."""
-        half = len(self.arms) // 2
-        return Batch(self.arms[:half], self.chips[:half]), Batch(self.arms[half:], self.chips[half:])
-
 
 def arms(analog: AnalogConfig, found: Found) -> list[Arm]:
     """Return the arms of all properties: the two ends, every property that is asked for off and on alone.

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mho.ablation.arms import Batch
+from mho.ablation.arms import Arm, Batch
 from mho.config import RunConfig, load
 from mho.data import Dataset
 from mho.errors import ConfigError
+from mho.train.halves import Place, in_halves
 from mho.train.unattended import Ended, ended, run_to_the_end
+
+Part = tuple[Arm, tuple[int, ...]]
+"""An arm and the numbers of its chips."""
 
 
 def carry_out(
@@ -21,15 +25,21 @@ def carry_out(
     A chip whose numbers overflow stops the run that it shares with others. The arms are then run again in two halves,
     until those that diverge stand alone. Raises ConfigError when the directory holds another run.
     """
-    config = batch.config(base)
-    _check(folder, config)
-    end = ended(folder) or run_to_the_end(config, folder, data, progress)
-    if not end.why or len(batch.arms) == 1:
-        shutil.rmtree(folder / "checkpoint", ignore_errors=True)  # megabytes for every chip, and of no use any more
-        yield from _parts(batch, end)
-    else:
-        for name, half in zip(("a", "b"), batch.halves(), strict=True):
-            yield from carry_out(half, base, folder / name, data, progress)
+
+    def attempt(parts: Sequence[Part], place: Place) -> Ended:
+        config, there = _batch(parts).config(base), folder.joinpath(*place)
+        _check(there, config)
+        end = ended(there) or run_to_the_end(config, there, data, progress)
+        if not end.why or len(parts) == 1:
+            shutil.rmtree(there / "checkpoint", ignore_errors=True)  # megabytes for every chip, and of no use any more
+        return end
+
+    for parts, end in in_halves(tuple(zip(batch.arms, batch.chips, strict=True)), attempt, lambda end: bool(end.why)):
+        yield from _parts(_batch(parts), end)
+
+
+def _batch(parts: Sequence[Part]) -> Batch:
+    return Batch(tuple(arm for arm, _ in parts), tuple(chips for _, chips in parts))
 
 
 def _check(folder: Path, config: RunConfig) -> None:

@@ -148,21 +148,21 @@ def lines_of(value: Any, path: str) -> list[str]:
         lines.append(f"{family.key} = {_text(family.name_of(type(value)))}")
     for name in hints(type(value)):
         held = getattr(value, name)
-        inner = f"{path}.{_key(name)}" if path else _key(name)
+        inner = f"{path}.{key_of(name)}" if path else key_of(name)
         if name == "layers" and isinstance(value, AnalogConfig):
             for pattern, changes in held:
-                body = [f"{_dotted(leaf)} = {_render(v)}" for leaf, v in changes]
-                tables += ["", f"[{inner}.{_key(pattern)}]", *body]
+                body = [f"{_dotted(leaf)} = {render(v)}" for leaf, v in changes]
+                tables += ["", f"[{inner}.{key_of(pattern)}]", *body]
         elif isinstance(held, SECTIONS):
             tables += lines_of(held, inner)
         else:
-            lines.append(f"{_key(name)} = {_render(held)}")
+            lines.append(f"{key_of(name)} = {render(held)}")
     header = ["", f"[{path}]"] if path and lines else []
     return [*header, *lines, *tables]
 
 
-def _render(value: Any) -> str:
-    """Return a value on one line; None is the text "none", a spread without spread is its mean."""
+def render(value: Any) -> str:
+    """Return a value as TOML on one line; None is the text "none", a spread without spread is its mean."""
     if value is None:
         return '"none"'
     if isinstance(value, bool):
@@ -170,15 +170,17 @@ def _render(value: Any) -> str:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, (tuple, list)):
-        return f"[{', '.join(_render(v) for v in value)}]"
+        return f"[{', '.join(render(v) for v in value)}]"
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key_of(k)} = {render(v)}' for k, v in value.items())} }}" if value else "{}"
     if isinstance(value, Spread):
         rest = [n for n in ("d2d", "std", "log_normal") if getattr(value, n)]
-        parts = [f"{n} = {_render(getattr(value, n))}" for n in ("mean", *rest)]
-        return f"{{ {', '.join(parts)} }}" if rest else _render(value.mean)
+        parts = [f"{n} = {render(getattr(value, n))}" for n in ("mean", *rest)]
+        return f"{{ {', '.join(parts)} }}" if rest else render(value.mean)
     if dataclasses.is_dataclass(value):
         family = family_of(type(value))
         parts = [f"{family.key} = {_text(family.name_of(type(value)))}"] if family is not None else []
-        parts += [f"{_key(n)} = {_render(getattr(value, n))}" for n in hints(type(value))]
+        parts += [f"{key_of(n)} = {render(getattr(value, n))}" for n in hints(type(value))]
         return f"{{ {', '.join(parts)} }}"
     return repr(value)
 
@@ -187,9 +189,10 @@ def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
+    """Return a key as TOML: in quotes where it has dots or spaces."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
 
 
 def _dotted(path: str) -> str:
-    return ".".join(_key(part) for part in path.split("."))
+    return ".".join(key_of(part) for part in path.split("."))
