@@ -1,0 +1,170 @@
+"""The plan of a sweep: its points and packs, fixed before the first run and for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+from mho.config import RunConfig, dump, preset
+from mho.errors import ConfigError
+from mho.random import WORDS
+from mho.sweep.axes import Axis, samples
+from mho.sweep.fields import Field, base, fields_of
+from mho.sweep.packs import Pack, Packer
+from mho.sweep.settings import DIGITAL, START, Grid, Sweep
+from mho.sweep.table import BASELINE
+
+MOST = 1_000_000
+"""Points beyond which a sweep must be asked for twice."""
+BASELINE_GRID = "baseline"
+Axes = Sequence[tuple[Axis, tuple[Field, ...]]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep computes.
+
+    start: the configuration without swept fields. axes: of every grid, with fields. grids, values: of every point the
+    name of its grid, and a value for every one of `paths`, None where it is not swept there. packs: what shares a run;
+    the first is the baseline's, if it is to be computed. refused: why a point cannot be, by its number. threads: of
+    every task; roundings may depend on it, so it is fixed, too.
+    """
+
+    sweep: Sweep
+    start: RunConfig
+    axes: tuple[Axes, ...]
+    threads: int
+    grids: tuple[str, ...] = ()
+    values: tuple[tuple[Any, ...], ...] = ()
+    packs: tuple[Pack, ...] = ()
+    refused: dict[int, str] = field(default_factory=dict)
+
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        """The swept fields by path, in the order of the axes."""
+        return {f.path: f for axes in self.axes for _, fields in axes for f in fields}
+
+    @cached_property
+    def packer(self) -> Packer:
+        """What packs points of this sweep."""
+        fields = list(self.fields.values())
+        return Packer(self.start, fields, seeds=self.sweep.seeds, max_chips=self.sweep.max_chips)
+
+    def point(self, number: int) -> dict[str, Any]:
+        """Return the values of a point by path."""
+        if number == BASELINE:
+            return {}
+        return {p: v for p, v in zip(self.fields, self.values[number], strict=True) if v is not None}
+
+    def chips(self, point: int) -> range:
+        """Return the numbers of the chips of a point: each point has chips of its own, the baseline those of point 0."""
+        first = max(0, point) * self.sweep.seeds
+        return range(first, first + self.sweep.seeds)
+
+    def with_points(self, grid: str, points: Sequence[Mapping[str, Any]]) -> Plan:
+        """Return the plan with more points, by path, behind those that it has, in packs of their own.
+
+        Raises ConfigError when chips run out; points that cannot be are in `refused`.
+        """
+        first, paths = len(self.values), tuple(self.fields)
+        if (first + len(points)) * self.sweep.seeds > WORDS:
+            raise ConfigError(
+                f"{first + len(points)} points of {self.sweep.seeds} chips need more chips than the {WORDS} that can "
+                "be told apart; give fewer points"
+            )
+        new = {first + k: values for k, values in enumerate(points)}
+        found = self.packer.pack(new)
+        packs = tuple(Pack(len(self.packs) + k, numbers) for k, numbers in enumerate(found.packs))
+        return replace(
+            self, grids=(*self.grids, *[grid] * len(points)), packs=(*self.packs, *packs),
+            values=(*self.values, *(tuple(v.get(p) for p in paths) for v in points)),
+            refused={**self.refused, **found.refused},
+        )  # fmt: skip
+
+    def task(self, pack: Pack, points: Sequence[int] | None = None) -> dict[str, Any]:
+        """Return what a worker is given to compute a pack, or some points of it: plain values only."""
+        points = pack.points if points is None else points
+        start = baseline_config(self) if pack.points == (BASELINE,) else self.start
+        # Filled as the whole pack is, so that a part of it is a part of the same run.
+        filled = dict(zip(pack.points, self.packer.filled([self.point(n) for n in pack.points]), strict=True))
+        return {
+            "pack": pack.number,
+            "config": dump(start),
+            "points": [{"point": n, "chips": list(self.chips(n)), **filled[n]} for n in points],
+            "threads": self.threads,
+        }
+
+
+def plan(sweep: Sweep, *, yes: bool = False, threads: int | None = None) -> Plan:
+    """Return the plan of a sweep, without computing anything.
+
+    yes: also more than a million points. threads: of a task where the settings say none; default: torch's own number.
+    Raises ConfigError for fields that do not exist, values that they cannot take, and sweeps of too many points.
+    """
+    if sweep.count > MOST and not yes:
+        raise ConfigError(
+            f"this sweep has {sweep.count:,} points of {sweep.seeds} chips each, which is most likely not meant; give "
+            'fewer points, method = "sobol" with points = ..., or --yes if it is'
+        )
+    made = begun(sweep, base(sweep), threads)
+    groups = [(grid.name, _points(grid, axes)) for grid, axes in zip(sweep.grids, made.axes, strict=True)]
+    made = _all(made, groups)
+    if len(made.refused) == len(made.values):
+        raise ConfigError(
+            f"none of the {len(made.values)} points of this sweep can be: {made.refused[0]}; change the values of its "
+            "axes, or its settings"
+        )
+    return made
+
+
+def begun(sweep: Sweep, start: RunConfig, threads: int | None = None) -> Plan:
+    """Return a plan without points: only the baseline is in it, if that is to be computed."""
+    import torch
+
+    axes = tuple(tuple(one) for one in fields_of(sweep, start))
+    own = start.threads or threads or torch.get_num_threads()
+    packs = (Pack(0, (BASELINE,)),) if isinstance(sweep.baseline, str) else ()
+    return Plan(sweep, start, axes, own, packs=packs)
+
+
+def _all(made: Plan, groups: list[tuple[str, list[dict[str, Any]]]]) -> Plan:
+    """Return a plan with the points of all grids, packed together."""
+    names = tuple(name for name, points in groups for _ in points)
+    every = made.with_points("", [values for _, points in groups for values in points])
+    return replace(every, grids=names)
+
+
+def _points(grid: Grid, axes: Axes) -> list[dict[str, Any]]:
+    """Return the points of a grid by path, the last axis fastest."""
+    if grid.method == "grid":
+        values: Iterator[tuple[Any, ...]] = product(*(_values(axis, fields) for axis, fields in axes))
+    else:
+        shares = samples(grid.method, len(axes), grid.points or 0, grid.seed)
+        values = (tuple(_at(axis, fields, u) for (axis, fields), u in zip(axes, row, strict=True)) for row in shares)
+    paths = [field.path for _, fields in axes for field in fields]
+    return [dict(zip(paths, (v for one in point for v in one), strict=True)) for point in values]
+
+
+def _values(axis: Axis, fields: tuple[Field, ...]) -> list[tuple[Any, ...]]:
+    found = axis.values()
+    if axis.listed is None and fields[0].whole:
+        return list(dict.fromkeys((round(value),) for (value,) in found))
+    return found
+
+
+def _at(axis: Axis, fields: tuple[Field, ...], share: float) -> tuple[Any, ...]:
+    value = axis.at(float(share))
+    return (round(value[0]),) if axis.listed is None and fields[0].whole else value
+
+
+def baseline_config(made: Plan) -> RunConfig:
+    """Return the configuration of the baseline: without swept fields, or the same network in floating point."""
+    if made.sweep.baseline == START:
+        return made.start
+    assert made.sweep.baseline == DIGITAL
+    ideal = preset("ideal")
+    mapping = replace(ideal.mapping, bias=made.start.analog.mapping.bias)
+    return replace(made.start, zero_shift=None, analog=replace(ideal, mapping=mapping))
