@@ -152,7 +152,6 @@ def samples(method: str, axes: int, points: int, seed: int) -> np.ndarray:
     from scipy.stats import qmc
 
     # A whole power of two, cut: scipy warns of any other number, and the first points are the same.
-    whole = qmc.Sobol(axes, scramble=True, rng=np.random.default_rng(seed)).random_base2(
-        max(0, (points - 1).bit_length())
-    )
+    sequence = qmc.Sobol(axes, scramble=True, seed=np.random.default_rng(seed))
+    whole = sequence.random_base2(max(0, (points - 1).bit_length()))
     return np.minimum(whole[:points], np.nextafter(1.0, 0.0))

@@ -95,6 +95,8 @@ def compute(
     rows say why. data: where a configuration's data come from; default: loaded, and kept for the next task.
     Raises OSError where the machine is at fault and no point, as for data that are missing.
     """
+    if task.get("probe"):
+        return {"probe": _probe(task, data or loaded)}
     began = time.perf_counter()
     run = _Run(task, loads(task["config"]), data or loaded, told)
     rows: list[dict[str, Any]] = []
@@ -105,6 +107,25 @@ def compute(
         "rows": rows, "seconds": time.perf_counter() - began, "worker": os.getpid(), "host": platform.node(),
         "versions": versions(),
     }  # fmt: skip
+
+
+def _probe(task: Task, data: Callable[[RunConfig], Dataset]) -> dict[str, float] | None:
+    """Return what a probe of the task says, None where its run fails: that the run itself says of its points."""
+    from mho.sweep.probe import probe
+
+    try:
+        config = run_of(task)
+        return probe(config, data(config), task["threads"])
+    except OSError:
+        raise
+    except Exception:
+        return None
+
+
+def run_of(task: Task) -> RunConfig:
+    """Return the run of all points of a task; raise ConfigError where there is none."""
+    points = task["points"]
+    return packed_run(loads(task["config"]), points, [chip for point in points for chip in point["chips"]])
 
 
 def _rows(points: Sequence[dict[str, Any]], end: _End, halved: set[int]) -> list[dict[str, Any]]:

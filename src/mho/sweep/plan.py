@@ -60,7 +60,7 @@ class Plan:
         return {p: v for p, v in zip(self.fields, self.values[number], strict=True) if v is not None}
 
     def chips(self, point: int) -> range:
-        """Return the numbers of the chips of a point: each point has chips of its own, the baseline those of point 0."""
+        """Return the numbers of the chips of a point: each point has its own, the baseline those of point 0."""
         first = max(0, point) * self.sweep.seeds
         return range(first, first + self.sweep.seeds)
 

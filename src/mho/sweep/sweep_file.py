@@ -51,8 +51,9 @@ def _sweep(tables: dict[str, Any], folder: Path) -> Sweep:
             raise ConfigError(f"{key} must be {shape}, found {tables[key]!r}")
     grids = tuple(_grid(given, folder) for given in tables.get("grid", []))
     plain = {k: v for k, v in tables.items() if k not in ("set", "grid", "config")}
-    config = {"config": absolute(tables["config"], folder)} if tables.get("config") else {}
-    return Sweep(grids, with_absolute_paths(flat(tables.get("set", {})), folder), **plain, **config)
+    if tables.get("config"):
+        plain["config"] = absolute(tables["config"], folder)
+    return Sweep(grids, with_absolute_paths(flat(tables.get("set", {})), folder), **plain)
 
 
 def _grid(given: Any, folder: Path) -> Grid:

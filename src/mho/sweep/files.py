@@ -1,0 +1,222 @@
+"""The directory of a sweep: sweep.toml, plan.json, packs/, and the table once all packs are there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from mho.config import dump as dump_config
+from mho.config import loads as load_config
+from mho.errors import CheckpointError, ConfigError
+from mho.folders import check_writable, write_text
+from mho.over_chips import deviation
+from mho.sweep.packs import Pack
+from mho.sweep.plan import BASELINE_GRID, Plan, begun
+from mho.sweep.sweep_file import dump, loads
+from mho.sweep.table import (
+    BASELINE, CSV, PLACE, REFUSED, RESULT, TABLE, SweepTable, read_parquet, write, write_parquet,
+)  # fmt: skip
+
+SWEEP, PLAN, PACKS, LOCK = "sweep.toml", "plan.json", "packs", ".lock"
+VERSION = 1
+STORED = {**{k: v for k, v in PLACE.items() if k != "grid"}, **{k: v for k, v in RESULT.items() if k != "penalty"}}
+"""Columns of the file of a pack: what the plan and the baseline do not say."""
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Write sweep.toml and plan.json, each whole or not at all."""
+    write_text(folder / SWEEP, dump(plan.sweep))
+    said = {
+        "version": VERSION,
+        "about": about(plan),
+        "threads": plan.threads,
+        "points": {"grid": plan.grids, "values": dict(zip(plan.fields, zip(*plan.values, strict=True), strict=False))},
+        "refused": {str(number): reason for number, reason in plan.refused.items()},
+        "packs": [
+            {"points": pack.points, "chips": [chip for n in pack.points for chip in plan.chips(n)]}
+            for pack in plan.packs
+        ],
+    }  # fmt: skip
+    write_text(folder / PLAN, json.dumps(said) + "\n")
+
+
+def about(plan: Plan) -> dict[str, Any]:
+    """Return what the table says of the sweep, as far as it is known before the first run."""
+    sweep = plan.sweep
+    axes = [
+        {
+            "name": axis.name, "path": fields[0].path, "paths": [f.path for f in fields], "grid": grid.name,
+            "method": grid.method, "scale": axis.scale,
+            "values": [v[0] for v in axis.values()] if grid.method == "grid" or axis.listed is not None else [],
+            "ends": [axis.start, axis.stop] if axis.listed is None else None,
+        }
+        for grid, axes in zip(sweep.grids, plan.axes, strict=True) for axis, fields in axes
+    ]  # fmt: skip
+    return {
+        "title": sweep.name, "threshold": float(sweep.threshold), "seeds": sweep.seeds,
+        "baseline": {"what": sweep.baseline}, "axes": axes, "config": dump_config(plan.start),
+    }  # fmt: skip
+
+
+def read_plan(folder: Path) -> Plan:
+    """Return the plan in a directory; raise CheckpointError when there is none, or a damaged one."""
+    try:
+        said = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        sweep = loads((folder / SWEEP).read_text(encoding="utf-8"), name=str(folder / SWEEP))
+        if said["version"] != VERSION:
+            raise ValueError(f"it has version {said['version']}, and this mho reads {VERSION}")
+        plan = begun(sweep, load_config(said["about"]["config"]), said["threads"])
+        columns = [said["points"]["values"].get(path, []) for path in plan.fields]
+        return Plan(
+            plan.sweep, plan.start, plan.axes, said["threads"], tuple(said["points"]["grid"]),
+            tuple(zip(*columns, strict=True)),
+            tuple(Pack(k, tuple(pack["points"])) for k, pack in enumerate(said["packs"])),
+            {int(number): reason for number, reason in said["refused"].items()},
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{folder} holds no sweep: there is no {Path(error.filename).name}; give the folder that "
+            "mho sweep --out DIR wrote"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckpointError(
+            f"{folder / PLAN} or {SWEEP} beside it is damaged ({error}); restore it from a copy: what is in {PACKS}/ "
+            "is of use with it only"
+        ) from error
+
+
+def begin(folder: Path, plan: Plan) -> Plan:
+    """Return the plan to carry out in a directory: the one that is there, or this one, which is then written.
+
+    Raises ConfigError when the directory holds something else: a sweep never writes over results.
+    """
+    if not folder.exists() or (folder.is_dir() and all(path.name == LOCK for path in folder.iterdir())):
+        check_writable(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_plan(folder, plan)
+        return plan
+    if not (folder / PLAN).is_file():
+        raise ConfigError(f"{folder} is not an empty directory and holds no sweep; give another --out")
+    there = read_plan(folder)
+    if (there.sweep, there.start, there.fields) != (plan.sweep, plan.start, plan.fields):
+        raise ConfigError(
+            f"{folder} holds another sweep, and a sweep does not write over results; give another --out, or go on with "
+            f"what is in it: mho sweep --resume {folder}"
+        )
+    return there
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a directory; raise ConfigError when another process that still lives holds it.
+
+    The lock goes with the process, also with one that is killed. Where the system has no such locks, nothing is held.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"{folder} is being worked on by another mho sweep; wait for it, stop it, or give another --out"
+            ) from None
+        except OSError:  # a file system without locks
+            yield
+            return
+        yield
+
+
+def pack_file(folder: Path, number: int) -> Path:
+    """Return where the rows of a pack are kept."""
+    return folder / PACKS / f"{number:05d}.parquet"
+
+
+def write_pack(folder: Path, number: int, rows: Sequence[dict[str, Any]], said: dict[str, Any]) -> None:
+    """Write the rows of a finished pack, and beside them what was said of how they were made."""
+    import pyarrow as pa
+
+    ordered = sorted(rows, key=lambda row: (row["point"], row["replicate"]))
+    schema = pa.schema([(name, pa.bool_() if kind == "bool" else getattr(pa, kind)()) for name, kind in STORED.items()])
+    path = pack_file(folder, number)
+    write_text(path.with_suffix(".json"), json.dumps(said) + "\n")  # first: the Parquet file says that all is done
+    write_parquet(pa.Table.from_pylist(ordered, schema), path)
+
+
+def finished(folder: Path, plan: Plan) -> set[int]:
+    """Return the numbers of the packs whose rows are there."""
+    return {pack.number for pack in plan.packs if pack_file(folder, pack.number).is_file()}
+
+
+def read_pack(folder: Path, plan: Plan, pack: Pack) -> list[dict[str, Any]]:
+    """Return the rows of a finished pack; raise CheckpointError when they are damaged or of other points."""
+    path = pack_file(folder, pack.number)
+    arrow = read_parquet(path)
+    expected = [(n, chip) for n in sorted(pack.points) for chip in plan.chips(n)]
+    rows: list[dict[str, Any]] = arrow.to_pylist() if set(arrow.column_names) == set(STORED) else []
+    if [(row["point"], row["chip"]) for row in rows] != expected:
+        raise CheckpointError(
+            f"{path} does not hold the {len(expected)} chips of its pack; it is of another sweep, or damaged: delete "
+            f"it, and mho sweep --resume {folder} computes them again"
+        )
+    return rows
+
+
+def collected(folder: Path, plan: Plan) -> SweepTable:
+    """Return the table of what is there: all finished packs, and the points that cannot be."""
+    there = finished(folder, plan)
+    rows = [row for pack in plan.packs if pack.number in there for row in read_pack(folder, plan, pack)]
+    nothing = dict.fromkeys(STORED)
+    for number, reason in plan.refused.items():
+        for replicate, chip in enumerate(plan.chips(number)):
+            place = {"point": number, "replicate": replicate, "chip": chip, "halved": False}
+            rows.append({**nothing, **place, "status": REFUSED, "reason": reason})
+    rows.sort(key=lambda row: (row["point"], row["replicate"]))
+    return _table(plan, rows)
+
+
+def _table(plan: Plan, rows: list[dict[str, Any]]) -> SweepTable:
+    """Return rows with what the plan says of their points, and the penalty."""
+    given = plan.sweep.baseline
+    counted = [row["test_accuracy"] for row in rows if row["point"] == BASELINE] if isinstance(given, str) else [given]
+    values = [float(value) for value in counted if value is not None]
+    mean = fmean(values) if values else None
+    nowhere = (None,) * len(plan.fields)
+    columns: dict[str, list[Any]] = {name: [] for name in (*PLACE, *plan.fields, *RESULT)}
+    for row in rows:
+        number, accuracy = row["point"], row["test_accuracy"]
+        swept = nowhere if number == BASELINE else plan.values[number]
+        grid = BASELINE_GRID if number == BASELINE else plan.grids[number]
+        penalty = None if mean is None or accuracy is None else mean - accuracy
+        whole = {**row, "grid": grid, "penalty": penalty, **dict(zip(plan.fields, swept, strict=True))}
+        for name, column in columns.items():
+            column.append(whole[name])
+    said = about(plan)
+    said["baseline"] |= {"mean": mean, "std": deviation(values) if values else None, "values": values}
+    return SweepTable(columns, said)
+
+
+def half_finished(folder: Path) -> SweepTable:
+    """Return the table of a sweep that has no table.parquet yet."""
+    return collected(folder, read_plan(folder))
+
+
+def write_table(folder: Path, plan: Plan) -> SweepTable:
+    """Write and return the table of a sweep whose packs are all there."""
+    table = collected(folder, plan)
+    write(table, folder)
+    return table
+
+
+def drop_table(folder: Path) -> None:
+    """Remove the table, as more points are to come: until it is written again, what is in packs/ counts."""
+    for name in (TABLE, CSV):
+        (folder / name).unlink(missing_ok=True)

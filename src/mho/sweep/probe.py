@@ -1,0 +1,91 @@
+"""A probe: some steps of one pack, which say how long it takes and how much memory."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from mho.config import RunConfig
+from mho.data import Dataset
+from mho.nn.layer import analog_layers
+from mho.train.loop import Trainer
+from mho.train.run import threads
+
+SECONDS, BLOCKS = 3.0, 8
+"""A probe ends after so many seconds, or so many blocks of steps, but not before two blocks."""
+TEST_IMAGES = 64
+
+
+class _Enough(Exception):
+    """Enough steps are measured."""
+
+
+def probe(config: RunConfig, data: Dataset, count: int) -> dict[str, float]:
+    """Return what the run of a pack costs with `count` threads: seconds in all, to set up, of a step and of a test;
+    bytes, counted and measured.
+
+    Nothing of it changes what the pack computes. Raises what its run would raise.
+    """
+    few = data.first(None, TEST_IMAGES)
+    with threads(count):
+        _step(Trainer(config, few))  # compiles kernels, whose time and memory all packs share
+        before, began = resident(), time.perf_counter()
+        trainer = Trainer(config, few)
+        setup = time.perf_counter() - began
+        step = _step(trainer) if config.epochs else 0.0
+        began = time.perf_counter()
+        trainer.evaluate()
+        test = (time.perf_counter() - began) * len(data.test_labels) / len(few.test_labels)
+        return {
+            "setup": setup, "step": step, "test": test, "chips": config.n_chips,
+            "seconds": setup + max(1, config.epochs) * test + config.epochs * trainer.order.steps * step,
+            "counted": counted(trainer), "measured": max(0.0, resident() - before),
+        }  # fmt: skip
+
+
+def _step(trainer: Trainer) -> float:
+    """Return the seconds of a step: the first block, in which kernels are compiled, is not counted."""
+    marks: list[tuple[int, float]] = []
+    began = time.perf_counter()
+
+    def update(steps: int, loss: float, accuracy: float) -> None:
+        marks.append((steps, time.perf_counter()))
+        if len(marks) >= 2 and (len(marks) > BLOCKS or marks[-1][1] - began > SECONDS):
+            raise _Enough
+
+    try:
+        trainer.run_epoch(update)
+    except _Enough:
+        pass
+    (first, start), (last, end) = (marks[0] if len(marks) > 1 else (0, began)), marks[-1]
+    return (end - start) / (last - first)
+
+
+def counted(trainer: Trainer) -> float:
+    """Return the bytes of the tensors of a network on its chips: conductances, parameters of devices, weights."""
+    tensors = {id(t): t for t in (*trainer.model.parameters(), *trainer.model.state_dict().values())}
+    size = sum(t.numel() * t.element_size() for t in tensors.values())
+    own = (vars(tile).values() for layer in analog_layers(trainer.model) for tile in layer.analog_tiles())
+    return float(size + sum(_bytes(value) for values in own for value in values if id(value) not in tensors))
+
+
+def _bytes(value: Any) -> int:
+    return int(getattr(value, "nbytes", 0)) if not isinstance(value, dict) else sum(map(_bytes, value.values()))
+
+
+def resident() -> float:
+    """Return the bytes of memory that this process holds; where that is not known, the most that it ever held, or 0."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123  # no file of ours
+            import os
+
+            return float(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        pass
+    try:
+        import resource
+        import sys
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1.0 if sys.platform == "darwin" else 1024.0)
+    except ImportError:
+        return 0.0
