@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mho.cli import ablate, programming, study, training, watching
+from mho.cli import ablate, programming, study, sweep, training, watching
 from mho.cli.device import device_app
 from mho.cli.listing import presets, rules
 from mho.cli.reporting import report
@@ -51,6 +51,7 @@ def everything(
 
 app.command("train", help=training.HELP)(training.train)
 app.command("ablate", help=ablate.HELP)(ablate.ablate)
+app.command("sweep", help=sweep.HELP)(sweep.sweep)
 app.command("program", help=programming.HELP)(programming.program)
 app.command("presets")(presets)
 app.command("rules")(rules)

@@ -23,12 +23,11 @@ FREE = ("seed", "lr", "vary")
 class Estimate:
     """What packs will cost: seconds of all together on as many workers, and the bytes of the largest one.
 
-    counted: of its tensors; measured: what a probed pack took, as much larger as that one is.
+    memory: what a probed pack was seen to take, or what its tensors do where that is more, for as many chips.
     """
 
     seconds: float
-    counted: float
-    measured: float
+    memory: float
     workers: int
 
 
@@ -43,9 +42,10 @@ def estimate(plan: Plan, packs: Sequence[Pack], executor: Executor) -> Estimate:
         if kind not in kinds or len(pack.points) > len(kinds[kind].points):
             kinds[kind] = pack
     probed = dict(list(kinds.items())[:KINDS])
-    found = {kind: said for kind, said in zip(probed, _probes(plan, list(probed.values()), executor), strict=True) if said}
+    answers = _probes(plan, list(probed.values()), executor)
+    found = {kind: answer for kind, answer in zip(probed, answers, strict=True) if answer}
     if not found:
-        return Estimate(0.0, 0.0, 0.0, executor.workers)
+        return Estimate(0.0, 0.0, executor.workers)
     mean = {key: sum(s[key] / s["chips"] for s in found.values()) / len(found) for key in next(iter(found.values()))}
     costs = []
     for pack in packs:
@@ -53,8 +53,7 @@ def estimate(plan: Plan, packs: Sequence[Pack], executor: Executor) -> Estimate:
         per_chip = mean if one is None else {key: value / one["chips"] for key, value in one.items()}
         costs.append({key: value * len(pack.points) * plan.sweep.seeds for key, value in per_chip.items()})
     seconds = sum(cost["seconds"] for cost in costs) / min(executor.workers, len(packs))
-    largest = max(costs, key=lambda cost: cost["measured"])
-    return Estimate(seconds, largest["counted"], largest["measured"], executor.workers)
+    return Estimate(seconds, max(max(cost["counted"], cost["measured"]) for cost in costs), executor.workers)
 
 
 def _kind(plan: Plan, pack: Pack) -> str:
@@ -95,8 +94,8 @@ def said(plan: Plan, packs: Sequence[Pack], cost: Estimate | None) -> list[str]:
     if cost is not None and cost.seconds:
         on = f" on {cost.workers} workers" if cost.workers > 1 else ""
         lines.append(
-            f"expected: {duration(cost.seconds)}{on}, {size(cost.measured)} of memory for the largest run beside the "
-            f"program and the data ({size(cost.counted)} of it conductances and weights)"
+            f"expected: {duration(cost.seconds)}{on}, and for the largest run {size(cost.memory)} of memory beside the "
+            "program and the data"
         )
     return lines
 

@@ -94,7 +94,7 @@ def base(sweep: Sweep) -> RunConfig:
     """Return the configuration of a sweep without any swept field; raise ConfigError."""
     start = load(sweep.config) if sweep.config else RunConfig(preset=sweep.preset)
     found = start.with_(sweep.settings) if sweep.settings else start
-    if "vary" not in sweep.settings and not found.vary and sweep.seeds * sweep.count > 1:
+    if "vary" not in sweep.settings and not found.vary and sweep.seeds * sweep.count != 1:
         found = replace(found, vary=("init",))
     try:
         return replace(found, chips=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -18,7 +19,16 @@ from mho.sweep.packs import Pack
 from mho.sweep.plan import BASELINE_GRID, Plan, begun
 from mho.sweep.sweep_file import dump, loads
 from mho.sweep.table import (
-    BASELINE, CSV, PLACE, REFUSED, RESULT, TABLE, SweepTable, read_parquet, write, write_parquet,
+    BASELINE,
+    CSV,
+    PLACE,
+    REFUSED,
+    RESULT,
+    TABLE,
+    SweepTable,
+    read_parquet,
+    write,
+    write_parquet,
 )  # fmt: skip
 
 SWEEP, PLAN, PACKS, LOCK = "sweep.toml", "plan.json", "packs", ".lock"
@@ -34,6 +44,7 @@ def write_plan(folder: Path, plan: Plan) -> None:
         "version": VERSION,
         "about": about(plan),
         "threads": plan.threads,
+        "search": plan.search,
         "points": {"grid": plan.grids, "values": dict(zip(plan.fields, zip(*plan.values, strict=True), strict=False))},
         "refused": {str(number): reason for number, reason in plan.refused.items()},
         "packs": [
@@ -69,13 +80,12 @@ def read_plan(folder: Path) -> Plan:
         sweep = loads((folder / SWEEP).read_text(encoding="utf-8"), name=str(folder / SWEEP))
         if said["version"] != VERSION:
             raise ValueError(f"it has version {said['version']}, and this mho reads {VERSION}")
-        plan = begun(sweep, load_config(said["about"]["config"]), said["threads"])
+        plan = begun(sweep, load_config(said["about"]["config"]), said["threads"], search=said["search"])
         columns = [said["points"]["values"].get(path, []) for path in plan.fields]
-        return Plan(
-            plan.sweep, plan.start, plan.axes, said["threads"], tuple(said["points"]["grid"]),
-            tuple(zip(*columns, strict=True)),
-            tuple(Pack(k, tuple(pack["points"])) for k, pack in enumerate(said["packs"])),
-            {int(number): reason for number, reason in said["refused"].items()},
+        return replace(
+            plan, grids=tuple(said["points"]["grid"]), values=tuple(zip(*columns, strict=True)),
+            packs=tuple(Pack(k, tuple(pack["points"])) for k, pack in enumerate(said["packs"])),
+            refused={int(number): reason for number, reason in said["refused"].items()},
         )  # fmt: skip
     except FileNotFoundError as error:
         raise CheckpointError(
@@ -102,7 +112,7 @@ def begin(folder: Path, plan: Plan) -> Plan:
     if not (folder / PLAN).is_file():
         raise ConfigError(f"{folder} is not an empty directory and holds no sweep; give another --out")
     there = read_plan(folder)
-    if (there.sweep, there.start, there.fields) != (plan.sweep, plan.start, plan.fields):
+    if (there.sweep, there.start, there.search) != (plan.sweep, plan.start, plan.search):
         raise ConfigError(
             f"{folder} holds another sweep, and a sweep does not write over results; give another --out, or go on with "
             f"what is in it: mho sweep --resume {folder}"

@@ -30,13 +30,15 @@ class Plan:
     start: the configuration without swept fields. axes: of every grid, with fields. grids, values: of every point the
     name of its grid, and a value for every one of `paths`, None where it is not swept there. packs: what shares a run;
     the first is the baseline's, if it is to be computed. refused: why a point cannot be, by its number. threads: of
-    every task; roundings may depend on it, so it is fixed, too.
+    every task; roundings may depend on it, so it is fixed, too. search: whether points are asked for one batch after
+    another, instead of those of the grids.
     """
 
     sweep: Sweep
     start: RunConfig
     axes: tuple[Axes, ...]
     threads: int
+    search: bool = False
     grids: tuple[str, ...] = ()
     values: tuple[tuple[Any, ...], ...] = ()
     packs: tuple[Pack, ...] = ()
@@ -109,6 +111,11 @@ def plan(sweep: Sweep, *, yes: bool = False, threads: int | None = None) -> Plan
             f"this sweep has {sweep.count:,} points of {sweep.seeds} chips each, which is most likely not meant; give "
             'fewer points, method = "sobol" with points = ..., or --yes if it is'
         )
+    if bare := [name for grid in sweep.grids if grid.method == "grid" for name in grid.bare]:
+        raise ConfigError(
+            f'{", ".join(bare)}: the range says neither points nor step; give one, method = "sobol" with points, or '
+            "--search, which needs neither"
+        )
     made = begun(sweep, base(sweep), threads)
     groups = [(grid.name, _points(grid, axes)) for grid, axes in zip(sweep.grids, made.axes, strict=True)]
     made = _all(made, groups)
@@ -120,14 +127,14 @@ def plan(sweep: Sweep, *, yes: bool = False, threads: int | None = None) -> Plan
     return made
 
 
-def begun(sweep: Sweep, start: RunConfig, threads: int | None = None) -> Plan:
+def begun(sweep: Sweep, start: RunConfig, threads: int | None = None, *, search: bool = False) -> Plan:
     """Return a plan without points: only the baseline is in it, if that is to be computed."""
     import torch
 
     axes = tuple(tuple(one) for one in fields_of(sweep, start))
     own = start.threads or threads or torch.get_num_threads()
     packs = (Pack(0, (BASELINE,)),) if isinstance(sweep.baseline, str) else ()
-    return Plan(sweep, start, axes, own, packs=packs)
+    return Plan(sweep, start, axes, own, search, packs=packs)
 
 
 def _all(made: Plan, groups: list[tuple[str, list[dict[str, Any]]]]) -> Plan:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from mho.config import RunConfig
@@ -53,10 +56,8 @@ def _step(trainer: Trainer) -> float:
         if len(marks) >= 2 and (len(marks) > BLOCKS or marks[-1][1] - began > SECONDS):
             raise _Enough
 
-    try:
+    with suppress(_Enough):
         trainer.run_epoch(update)
-    except _Enough:
-        pass
     (first, start), (last, end) = (marks[0] if len(marks) > 1 else (0, began)), marks[-1]
     return (end - start) / (last - first)
 
@@ -74,18 +75,9 @@ def _bytes(value: Any) -> int:
 
 
 def resident() -> float:
-    """Return the bytes of memory that this process holds; where that is not known, the most that it ever held, or 0."""
+    """Return the bytes of memory that this process holds, 0 where the system has no /proc to say it."""
     try:
-        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123  # no file of ours
-            import os
-
-            return float(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+        return float(pages) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
-        pass
-    try:
-        import resource
-        import sys
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1.0 if sys.platform == "darwin" else 1024.0)
-    except ImportError:
         return 0.0

@@ -46,10 +46,6 @@ class Grid:
         if self.method == "grid":
             if self.points is not None:
                 raise ConfigError(f"grid {self.name!r}: points belong to a method, random or sobol; found method grid")
-            if bare := [axis.name for axis in self.axes if axis.listed is None and not axis.count]:
-                raise ConfigError(
-                    f"grid {self.name!r}: {', '.join(bare)} has neither points nor step; give one, or a method"
-                )
         elif type(self.points) is not int or self.points < 1:
             raise ConfigError(
                 f'grid {self.name!r}: method "{self.method}" needs points, a whole number of at least 1, found '
@@ -57,6 +53,11 @@ class Grid:
             )
         if not (type(self.seed) is int and 0 <= self.seed < 2**64):
             raise ConfigError(f"grid {self.name!r}: seed must be from 0 to 2^64 - 1, found {self.seed!r}")
+
+    @property
+    def bare(self) -> tuple[str, ...]:
+        """Ranges that say neither points nor step: they can be sampled, or searched."""
+        return tuple(axis.name for axis in self.axes if axis.listed is None and not axis.count)
 
     @property
     def count(self) -> int:

@@ -1,0 +1,136 @@
+"""`mho sweep`: grids, samples and searches over any setting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+HELP = """Compute a map of what a device must reach: grids over any settings, packed on chips.
+
+SWEEP.toml names settings and their values; points that differ only in what chips may differ in share one run. Before it
+starts, the plan says how many runs and chips there are, and how long they will take.
+
+[cyan]mho sweep SWEEP.toml --plan[/cyan]
+   only say what would be done
+[cyan]mho sweep SWEEP.toml --out DIR[/cyan]
+   in this process; the same command goes on after Ctrl-C or a kill
+[cyan]mho sweep SWEEP.toml --out DIR --workers 4[/cyan]
+   in four processes, any of which may be killed
+[cyan]mho sweep SWEEP.toml --out DIR --ray auto[/cyan]
+   on the Ray cluster that this machine belongs to, or --ray HOST:6379
+[cyan]mho sweep SWEEP.toml --out DIR --search[/cyan]
+   search by the table \\[search], instead of all points
+[cyan]mho sweep --resume DIR[/cyan]
+   go on without the file
+
+A short SWEEP.toml:
+
+   \\[set]
+   data = "digits"
+   epochs = 20
+   \\[\\[grid]]
+   \\[grid.axes]
+   "device.dw_min" = { from = 0.0005, to = 0.05, points = 7, scale = "log" }
+   "device.up_down" = \\[1.0, 1.01, 1.02, 1.05]
+
+DIR then holds report.html, table.parquet and table.csv. The last line printed says how many points are acceptable."""
+
+
+def _place(shown: str, text: str) -> Any:
+    return typer.Option(metavar=shown, help=text, rich_help_panel="Where", show_default=False)
+
+
+def sweep(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="SWEEP.toml", help="What to go through.", show_default=False)
+    ] = None,
+    out: Annotated[Path | None, _place("DIR", "A new directory, or the one that this sweep began.")] = None,
+    resume: Annotated[Path | None, _place("DIR", "One to go on with, without the file.")] = None,
+    workers: Annotated[int, _place("N", "Processes; default: this one alone.")] = 0,
+    ray: Annotated[str | None, _place("ADDRESS", "A Ray cluster: auto, or HOST:PORT.")] = None,
+    search: Annotated[bool, typer.Option("--search", help="Search as the table \\[search] says.")] = False,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Say what would be done, and stop.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Also more than a million points.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="A line per pack instead of a bar.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Sweep as the options say (the help is in HELP)."""
+    from mho.sweep.run import Places
+
+    _check(file, out, resume, only_plan=only_plan)
+    places = Places(workers, ray)
+    if only_plan:
+        assert file is not None
+        _say(file, places, search=search, yes=yes)
+        return
+    folder = out or resume
+    assert folder is not None
+    _work(file, folder, {"workers": workers, "ray": ray, "search": search, "yes": yes}, plain=plain)
+
+
+def _check(file: Path | None, out: Path | None, resume: Path | None, *, only_plan: bool) -> None:
+    from mho.errors import ConfigError
+
+    if resume is not None and (file is not None or out is not None):
+        raise ConfigError(f"--resume {resume} goes on with the sweep that is there; leave out SWEEP.toml and --out")
+    if resume is None and file is None:
+        raise ConfigError("no sweep was named; give SWEEP.toml and --out DIR, or --resume DIR")
+    if resume is None and out is None and not only_plan:
+        raise ConfigError(f"a sweep keeps what is finished in a directory; give one: mho sweep {file} --out DIR")
+
+
+def _say(file: Path, places: Any, *, search: bool, yes: bool) -> None:
+    """Print the plan, after a probe of some steps."""
+    from mho.sweep.estimate import estimate, said
+    from mho.sweep.run import planned
+
+    made = planned(file, places, search=search, yes=yes)
+    with places.executor(made.threads) as executor:
+        for line in said(made, made.packs, estimate(made, made.packs, executor) if made.packs else None):
+            print(line)
+
+
+def _work(file: Path | None, folder: Path, options: dict[str, Any], *, plain: bool) -> None:
+    """Sweep and print what was found as the last line; Ctrl-C raises Stopped."""
+    from mho.cli.stopped import Stopped
+    from mho.errors import ConfigError
+    from mho.sweep import run
+
+    try:
+        table = run(file, out=folder, progress="plain" if plain else True, **options)
+    except KeyboardInterrupt:
+        raise Stopped(_kept(folder)) from None
+    except ConfigError:
+        raise
+    except Exception as error:
+        error.add_note(_kept(folder))
+        raise
+    print(f"report: {folder / 'report.html'}")
+    print(last_line(table))
+
+
+def _kept(folder: Path) -> str:
+    """Return what is left of a sweep that stopped, and how to go on."""
+    if not (folder / "plan.json").is_file():
+        return "nothing had been written yet"
+    packs = len(list((folder / "packs").glob("*.parquet")))
+    return f"{packs} finished runs are kept; go on with: mho sweep --resume {folder}"
+
+
+def last_line(table: Any) -> str:
+    """Return how many points are acceptable, of how many, and how many failed."""
+    from statistics import fmean
+
+    from mho.sweep.table import DONE
+
+    limit, failed = table.about["threshold"], set()
+    penalties: dict[int, list[float]] = {}
+    for point, penalty, status in zip(*(table.rows[name] for name in ("point", "penalty", "status")), strict=True):
+        if point >= 0:
+            penalties.setdefault(point, []).append(penalty)
+            failed |= {point} if status != DONE else set()
+    fine = sum(n not in failed and None not in p and fmean(p) <= limit for n, p in penalties.items())
+    lost = f", {len(failed)} failed" if failed else ""
+    return f"{fine} of {len(penalties)} points within {limit:g} points of the baseline{lost}"
