@@ -45,6 +45,10 @@ class CheckpointError(MhoError, OSError):
     """A checkpoint is missing, corrupt, truncated or does not fit the model."""
 
 
+class RankError(MhoError, RuntimeError):
+    """Processes that train one model together disagree, or one of them is gone."""
+
+
 class LawError(MhoError, ValueError):
     """A device law uses something that cannot be turned into a kernel."""
 

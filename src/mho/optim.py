@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,6 +12,8 @@ from torch.optim import Optimizer
 
 from mho.devices.base import over_chips
 from mho.errors import ConfigError
+from mho.nn.exchange import exchange_
+from mho.nn.layer import AnalogLayer
 from mho.nn.parameter import AnalogParameter
 
 
@@ -29,6 +32,7 @@ class AnalogOptimizer(Optimizer):
             raise ConfigError("the optimizer was given no parameters; pass model.parameters()")
         check_rate(lr)
         super().__init__(groups, {"lr": lr, **options})
+        self._gathered = False
         self.digital = self._make_digital(digital, options)
 
     def _make_digital(self, digital: Callable[..., Optimizer], options: dict[str, Any]) -> Optimizer | None:
@@ -52,6 +56,7 @@ class AnalogOptimizer(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        self.gather()
         checked = [
             (p.layer, p.layer.check(group["lr"]), group["lr"])
             for group in self.param_groups
@@ -61,11 +66,30 @@ class AnalogOptimizer(Optimizer):
         for layer, prepared, lr in checked:
             layer.apply_(prepared, lr)
         self._step_digital()
+        self._gathered = False
         return loss
+
+    def gather(self) -> None:
+        """Exchange x, d and digital gradients with the other processes that train a model of `mho.distribute`.
+
+        Part of `step()`, and done once for each; in one process there is nothing to do. Raises RankError.
+        """
+        if self._gathered:
+            return
+        self._gathered = True
+        params = [p for group in self.param_groups for p in group["params"]]
+        layers = [p.layer for p in params if isinstance(p, AnalogParameter)]
+        ranks = next((layer.ranks for layer in layers if layer.ranks is not None), None)
+        if ranks is not None:
+            kept = [layer for layer in layers if layer.pending]
+            exchange_(ranks, kept, [p for p in params if not isinstance(p, AnalogParameter) and p.requires_grad])
+        elif layers:
+            _warn_apart(layers)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of digital parameters, and the x and d that analog layers keep."""
         super().zero_grad(set_to_none)
+        self._gathered = False
         for group in self.param_groups:
             for p in group["params"]:
                 if isinstance(p, AnalogParameter):
@@ -131,6 +155,18 @@ def descend_(p: Tensor, grad: Tensor, lr: Any) -> None:
         raise ConfigError(
             f"lr is a list over {len(lr)} chips, but a digital parameter of shape {tuple(p.shape)} has no chips; "
             "convert the model with mho.convert_to_analog(..., chips=n), which gives every chip its own copy"
+        )
+
+
+def _warn_apart(layers: list[AnalogLayer]) -> None:
+    """Warn once where processes would move the same chips by different samples."""
+    from torch import distributed as dist
+
+    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+        warnings.warn(
+            f"{dist.get_world_size()} processes are one group of torch.distributed, but each moves chips of its own, "
+            f"beginning with layer {layers[0].name!r}; call model = mho.distribute(model) to train one model together",
+            stacklevel=4,
         )
 
 

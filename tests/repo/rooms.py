@@ -25,6 +25,7 @@ ROOMS = (
     "characterize",
     "nn",
     "optim",
+    "distributed",
     "inference",
     "cost",
     "data",

@@ -35,6 +35,8 @@ def work(
         if (folder / "config.toml").is_file():
             error.add_note(kept(folder))
         raise
+    if result.folder is None:  # one of the processes of torchrun, of which the first one speaks
+        return
     print(f"report: {folder / 'report.html'}")
     print(accuracy_line(result.test_accuracy))
 

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from mho.errors import ConfigError, ShapeError
+from mho.nn.ranks import Ranks, joined
 
 
 class NormBatchNorm(nn.Module):
@@ -29,7 +30,10 @@ class NormBatchNorm(nn.Module):
     features: channels. eps: added to the deviation. momentum: share of a new batch in `running_mean` and
     `running_deviation`. Inputs have one of the numbers of dimensions in `dims`. Raises ShapeError for others, and for
     a training batch with one value per channel, whose deviation is 0.
+    ranks: the processes that share every batch; the deviation is that of all their samples.
     """
+
+    ranks: Ranks | None = None
 
     dims: tuple[int, ...] = ()
     running_mean: Tensor
@@ -63,6 +67,8 @@ class NormBatchNorm(nn.Module):
         mean, deviation = self.running_mean, self.running_deviation
         if self.training:
             flat = x.transpose(0, 1).flatten(1)
+            if self.ranks is not None:
+                flat = joined(flat, 1, self.ranks)
             if flat.shape[1] < 2:
                 raise ShapeError(
                     f"{type(self).__name__}({self.features}) was given a training batch of shape {tuple(x.shape)}: one "

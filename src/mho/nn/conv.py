@@ -132,7 +132,7 @@ class AnalogConv(AnalogLayer):
         """Return outputs (parts, chips * batch, positions, channels) of a flat padded input (chips, batch, size)."""
         outputs = []
         for grid, patches, own in zip(self.grid_list, self.patches_of(last), calls, strict=True):
-            out = grid(patches.of(x), calls=own)
+            out = grid(patches.of(x), first=self.first(x.shape[1]) * patches.start.numel(), calls=own)
             outputs.append(out.view(out.shape[0], -1, patches.start.numel(), out.shape[3]))
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=3)
 
@@ -155,12 +155,12 @@ class AnalogConv(AnalogLayer):
         """
         chips, count = len(self.chips), located[0].start.numel()
         batch = d.shape[1] // chips
-        total = torch.zeros(chips, batch, size)
+        total, begin = torch.zeros(chips, batch, size), self.first(batch)
         for g, (grid, patches) in enumerate(zip(self.grid_list, located, strict=True)):
             mine = self._group(d, g).view(d.shape[0], chips, batch, count, self.out_size // self.groups)
             for b0, b1 in self.blocks(batch, count * patches.offset.numel()):
                 part = mine[:, :, b0:b1].reshape(d.shape[0], chips, (b1 - b0) * count, mine.shape[-1])
-                back = grid.back(part, first=b0 * count, calls=calls[g])
+                back = grid.back(part, first=(begin + b0) * count, calls=calls[g])
                 total[:, b0:b1] += patches.put(back.view(chips * (b1 - b0), count, back.shape[-1])).view(
                     chips, b1 - b0, size
                 )
@@ -169,6 +169,9 @@ class AnalogConv(AnalogLayer):
     def _group(self, d: Tensor, g: int) -> Tensor:
         rows = self.out_size // self.groups
         return d if self.groups == 1 else d[..., g * rows : (g + 1) * rows].contiguous()
+
+    def _by_sample(self, d: Tensor) -> Tensor:
+        return d.unflatten(1, (len(self.chips), -1))
 
     def check(self, lr: object) -> list[Any]:
         """Refuse NaN or infinity; patches are unfolded when the update is applied."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mho.kernels.product import normals
 from mho.nn.batchnorm import NormBatchNorm
 from mho.nn.chips import per_chip
+from mho.nn.ranks import Ranks
 from mho.random import check_counter, make_key
 
 COPIED = (
@@ -63,7 +64,10 @@ class ChipDropout(nn.Module):
 
     Input and output (chips * batch, ...). `p`: the share of values that become 0; the others are multiplied by
     1/(1 - p). `kind`: `torch.nn.Dropout`, or `torch.nn.Dropout1d`, `2d` or `3d`, which drop whole channels.
+    ranks: the processes that share every batch; each takes the masks of its samples from those of all.
     """
+
+    ranks: Ranks | None = None
 
     def __init__(self, p: float, kind: type[nn.Module], *, name: str, seed: int, chips: tuple[int, ...]) -> None:
         super().__init__()
@@ -81,13 +85,13 @@ class ChipDropout(nn.Module):
 
         n = self.keys.shape[0]
         shape = x.shape[:2] if self.channels else x.shape
-        z = normals(
-            self.keys,
-            (n, *per_chip(x, n).shape[1 : 1 + len(shape)]),
-            check_counter("dropout call", self.calls),
-        )
+        count = shape[0] // n
+        first, whole = (0, count) if self.ranks is None else (self.ranks.first(count), self.ranks.whole(count))
+        z = normals(self.keys, (n, whole, *shape[1:]), check_counter("dropout call", self.calls))
+        if whole > count:
+            z = z[:, first : first + count]
         self.calls += 1
-        mask = (z < float(ndtri(1 - self.p))).view(*shape, *(1,) * (x.dim() - len(shape)))
+        mask = (z < float(ndtri(1 - self.p))).reshape(*shape, *(1,) * (x.dim() - len(shape)))
         return x * mask / (1 - self.p)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:

@@ -15,6 +15,7 @@ from mho.config import AnalogConfig
 from mho.errors import ConfigError, MhoError, NotFiniteError, ShapeError
 from mho.nn.grid import Grid
 from mho.nn.parameter import AnalogParameter
+from mho.nn.ranks import Ranks
 from mho.tiles.array import Array
 from mho.tiles.tile import Tile
 from mho.update.learner import Learner
@@ -43,8 +44,11 @@ class AnalogLayer(nn.Module):
     The batch is chip-major: with n chips the first dimension of inputs and outputs holds n blocks of the batch.
     `backward()` keeps the layer's input x and output error d; the optimizer's step moves the devices by them.
     chips: the numbers of its chips. clipped: per chip, the share of weights that the last `set_weights` clipped.
+    ranks: the processes that train the layer together, each with a part of the batch; None where there is one process.
     Raises ConfigError for impossible chips or settings.
     """
+
+    ranks: Ranks | None = None
 
     def __init__(
         self, shape: tuple[int, int], groups: int, bias: bool, config: AnalogConfig, *, name: str | None, seed: int,
@@ -190,6 +194,24 @@ class AnalogLayer(nn.Module):
         """Keep the input and output error of one backward pass for the update."""
         self.pending.append((x, d, *rest))
         self._versions.append(x._version)
+
+    def first(self, count: int) -> int:
+        """Return the place of the first of this process's `count` samples (or vectors) in the whole batch."""
+        return 0 if self.ranks is None else self.ranks.first(count)
+
+    def kept(self) -> list[tuple[Tensor, int]]:
+        """Return x and d of every backward pass in turn, each with the dimension in which its samples lie."""
+        return [part for x, d, *_ in self.pending for part in ((x, 1), (self._by_sample(d), 2))]
+
+    def replace_(self, kept: list[Tensor]) -> None:
+        """Put what `kept` returned, of all ranks' samples, in the place of this rank's."""
+        pairs = zip(kept[::2], kept[1::2], self.pending, strict=True)
+        self.pending = [(x, d.flatten(1, d.dim() - 3), *rest) for x, d, (_, _, *rest) in pairs]
+        self._versions = [x._version for x, *_ in self.pending]
+
+    def _by_sample(self, d: Tensor) -> Tensor:
+        """Return d as (parts, chips, samples, ...)."""
+        return d
 
     def forget(self) -> None:
         """Drop what backward passes left; warn when that happens again and again without an update."""

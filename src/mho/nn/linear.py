@@ -81,7 +81,7 @@ class _LinearProduct(torch.autograd.Function):
         ctx.layer, ctx.calls = layer, layer.grid_list[0].next_calls()
         ctx.save_for_backward(x)
         try:
-            return layer.grid_list[0](x, calls=ctx.calls)
+            return layer.grid_list[0](x, first=layer.first(x.shape[1]), calls=ctx.calls)
         except NotFiniteError as error:
             raise layer.refuse(error, "forward") from None
 
@@ -93,7 +93,7 @@ class _LinearProduct(torch.autograd.Function):
         back = None
         if ctx.needs_input_grad[0]:
             try:
-                back = layer.grid_list[0].back(d, calls=ctx.calls)
+                back = layer.grid_list[0].back(d, first=layer.first(d.shape[2]), calls=ctx.calls)
             except NotFiniteError as error:
                 raise layer.refuse(error, "backward") from None
         if accumulates(ctx):

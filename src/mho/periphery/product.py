@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +22,8 @@ from mho.periphery.settings import MAX_REPEATS, Periphery, bits_of
 class Product:
     """A periphery bound to a number of chips: constants, the running scale, and counts of what happened.
 
-    reads: vectors multiplied so far; repeats: of those, how many were repeats by bound management.
+    reads: vectors multiplied so far; repeats: of those, how many were repeats by bound management. joined: where several
+    processes share a batch, what puts their (chips, vectors) together along the vectors.
     """
 
     settings: Periphery
@@ -30,6 +32,7 @@ class Product:
     reads: int = 0
     repeats: int = 0
     plans: dict[tuple[int, ...], Plan] = field(default_factory=dict)
+    joined: Callable[[Tensor, int], Tensor] | None = None
 
     def plan(self, shape: torch.Size, rows: int, bias: bool) -> Plan:
         """Return a plan for inputs of `shape`, held until its `busy` is released; kept for the next call like it."""
@@ -151,6 +154,8 @@ def _follow(product: Product, x: Vectors, bias: bool, learning: bool) -> None:
         top, finite = peaks(x, bias)
         if not finite:
             raise NotFiniteError("the input of an analog product holds NaN or infinity")
+        if learning and product.joined is not None:
+            top = product.joined(top, 1)
         mean = top.mean(dim=1)
         if learning:
             m = product.settings.momentum

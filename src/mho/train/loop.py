@@ -13,14 +13,18 @@ from torch.nn import functional as F
 from mho.characterize.properties import refuse_division
 from mho.config import RunConfig
 from mho.data import Dataset
+from mho.distributed import agree, check, gather_in
+from mho.distributed.model import described
 from mho.errors import NotFiniteError
 from mho.nn import convert_to_analog, per_chip, set_backend, spread, zero_shift
 from mho.nn.layer import analog_layers
+from mho.nn.ranks import Ranks
 from mho.nn.zero_shift import make_room
 from mho.optim import AnalogSGD
 from mho.train import tally
 from mho.train.networks import make_network
 from mho.train.order import Order
+from mho.train.together import mine, totals, whole
 
 BLOCK_STEPS = 50
 """Steps whose samples are gathered at once, and whose losses are looked at together, for one chip."""
@@ -36,15 +40,19 @@ class Trainer:
 
     The loss is the cross entropy summed over the batch (and over the chips, each of which learns as it would
     alone). `epoch` and `step` count what is done; `shifted` is what zero-shifting said, None before it.
+    ranks: the processes that share every batch; all have the same chips, and the results of a run in one process.
     """
 
-    def __init__(self, config: RunConfig, data: Dataset) -> None:
-        self.config, self.chips = config, len(config.chip_ids)
+    def __init__(self, config: RunConfig, data: Dataset, ranks: Ranks | None = None) -> None:
+        self.config, self.chips, self.ranks = config, len(config.chip_ids), ranks
         self.data = data.first(config.train_images)
         network = make_network(config.network, data.shape, len(data.classes), seed=config.seed)
         self.model = convert_to_analog(
             network, config.analog, chips=config.chip_ids, seed=config.seed, vary=config.vary, inplace=True
         )
+        if ranks is not None:
+            agree(ranks, "the model", described(self.model), "start all of them with the same command and files")
+            self.model = gather_in(self.model, ranks)
         set_backend(self.model, config.backend)
         devices = [device for layer in analog_layers(self.model) for _, device in layer.config.devices()]
         for device in {type(d): d for d in devices}.values():
@@ -83,7 +91,9 @@ class Trainer:
                 f"A smaller learning rate than {self.config.lr} may help"
             ) from error
         self.epoch += 1
-        trained = tally.since(counts, tally.products(self.model))
+        if self.ranks is not None:
+            check(self.model, self.ranks)
+        trained = totals(self.ranks, tally.since(counts, tally.products(self.model)))
         line = {
             "train_loss": loss,
             "train_accuracy": accuracy,
@@ -112,7 +122,7 @@ class Trainer:
             "test_loss": test_loss,
             "test_accuracy": test_accuracy,
             "pulses": tally.pulses(self.model),
-            "test_products": tally.since(counts, tally.products(self.model)),
+            "test_products": totals(self.ranks, tally.since(counts, tally.products(self.model))),
             "threads": torch.get_num_threads(),
             "seconds": time.perf_counter() - start,
         }
@@ -140,9 +150,11 @@ class Trainer:
     def _steps(self, x: Tensor, y: Tensor, errors: tally.Errors) -> Tensor:
         """Train on a block, batch after batch; return the outputs (chips, samples, classes)."""
         model, optimizer, chips, batch = self.model, self.optimizer, self.chips, self.config.batch_size
-        outputs = []
+        outputs, sizes = [], []
         for first in range(0, y.shape[1], batch):
-            inputs, labels = x[:, first : first + batch], y[:, first : first + batch]
+            last = min(first + batch, y.shape[1])
+            own = mine(self.ranks, first, last)
+            inputs, labels = x[:, own], y[:, own]
             shared = inputs.shape[0] == 1
             inputs = spread(inputs[0], chips) if shared else inputs.flatten(0, 1)
             labels = spread(labels[0], chips) if shared else labels.flatten()
@@ -151,11 +163,13 @@ class Trainer:
             optimizer.zero_grad()
             loss.backward()
             if first == 0:
+                optimizer.gather()
                 errors.take()
             optimizer.step()
             self.step += 1
             outputs.append(per_chip(out.detach(), chips))
-        return torch.cat(outputs, dim=1)
+            sizes.append(last - first)
+        return whole(self.ranks, outputs, sizes)
 
     @torch.no_grad()
     def evaluate(self) -> tuple[list[float], list[float]]:
@@ -168,7 +182,8 @@ class Trainer:
         samples, size = len(self.data.test_labels), max(1, TEST_SAMPLES // self.chips)
         for first in range(0, samples, size):
             x, y = self.data.batch(slice(first, first + size), split="test")
-            out = per_chip(self.model(spread(x, self.chips)), self.chips)
+            own = mine(self.ranks, 0, len(y))
+            out = whole(self.ranks, [per_chip(self.model(spread(x[own], self.chips)), self.chips)], [len(y)])
             one_loss, one_hits = _score(out, y.unsqueeze(0))
             loss, hits = loss + one_loss, hits + one_hits
         return (loss / samples).tolist(), (100 * hits / samples).tolist()

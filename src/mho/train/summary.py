@@ -45,6 +45,7 @@ def summarize(trainer: Trainer, lines: list[dict[str, Any]], setup: float) -> di
         "reduction": "sum",
         "lr": config.lr,
         "threads": torch.get_num_threads(),
+        **({} if trainer.ranks is None else {"processes": trainer.ranks.size}),
         "versions": versions(),
     }
 
