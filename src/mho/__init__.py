@@ -15,6 +15,7 @@ _HOMES = {
     "check_device": "characterize", "show_device": "report", "ZeroShift": "update", "zero_shift": "nn",
     "ablate": "ablation", "Window": "units", "ArraySettings": "tiles", "Cell": "tiles", "Refresh": "tiles",
     "Programming": "inference", "program": "inference", "age": "inference", "restore": "inference",
+    "distribute": "distributed",
 }  # fmt: skip
 _ROOMS = (
     "ablation",
@@ -22,6 +23,7 @@ _ROOMS = (
     "config",
     "data",
     "devices",
+    "distributed",
     "errors",
     "inference",
     "mapping",
