@@ -69,6 +69,14 @@ def steps(name: str, label: str) -> tuple[Step, ...]:
     )
 
 
+SHARED = {
+    "layer": "the same share of every layer",
+    "total": "drawn from all layers together",
+    "even": "as many in every layer (all weights of smaller ones)",
+}
+"""How digital values are shared out, by the scope of `RandomSparse`."""
+
+
 def setup(settings: Settings) -> list[str]:
     """Return what all rows share, in sentences."""
     chips = (
@@ -91,8 +99,8 @@ def _told(task: Task, label: str) -> str:
     return (
         f"{label}: {task.network} on {task.data}, {images} training and {tested} test images; {task.epochs} epochs at "
         f"{task.lr:g}, then {task.aware_epochs} at {task.aware_lr:g} with chips ({task.optimizer}, batch "
-        f"{task.batch_size}{changed}); digital values: {task.adapt_epochs} epochs at {task.adapt_lr:g} on "
-        f"{task.calibration:,} training images."
+        f"{task.batch_size}{changed}); digital values, {SHARED[task.scope]}: "
+        f"{task.adapt_epochs} epochs at {task.adapt_lr:g} on {task.calibration:,} training images."
     )
 
 
@@ -107,7 +115,7 @@ BENCH = Bench(
         "quick": {
             "chips": 3,
             "mnist.train_images": 10_000, "mnist.test_images": 2000, "mnist.epochs": 8, "mnist.aware_epochs": 8,
-            "mnist.fractions": (0.01, 0.03, 0.07, 0.15),
+            "mnist.fractions": (0.01, 0.03, 0.07, 0.15), "mnist.calibration": 2000,
             "cifar.network": "vgg-16-w8", "cifar.train_images": 10_000, "cifar.test_images": 1000, "cifar.chips": 3,
             "cifar.epochs": 12, "cifar.aware_epochs": 5, "cifar.fractions": (0.05, 0.15), "cifar.calibration": 1000,
             "cifar.adapt_epochs": 4, "cifar.at_once": 3,

@@ -137,7 +137,7 @@ def _adapt_all(context: Context, task: Task, label: str, kind: str, fraction: fl
     memory: dict[str, int] = {}
     for chips in groups(context, task):
         model, report = on_chips(context, network, chips, CHIPS[USUAL])
-        sparse = RandomSparse(fraction, bits=settings.bits)
+        sparse = RandomSparse(fraction, bits=settings.bits, scope=task.scope)
         told = adapt(model, x, y, sparse, training=training, teacher=teacher)
         effort = compare_effort(told, report, _verified_report(context, network, chips))
         add = {

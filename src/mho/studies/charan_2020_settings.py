@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mho.errors import ConfigError
+from mho.inference.sparse_settings import Scope
 from mho.studies.bench import BenchSettings
 
 
@@ -18,7 +19,8 @@ class Task:
     augment, optimizer ("sgd": momentum 0.9 and weight decay 5e-4): of all trainings, whose rate falls as half a cosine.
     aware_epochs, aware_lr: of the trainings that see the chips, which start from the digital network. deviations:
     they clip weights at so many standard deviations of a layer; 0 for never.
-    fractions: of the weights that get a digital value. calibration: training images that these are trained on, for
+    fractions: of the weights that get a digital value; scope: how they are shared out to layers, as of `RandomSparse`.
+    calibration: training images that these are trained on, for
     adapt_epochs at adapt_lr. chips: None for those of the study. at_once: chips simulated at once, which changes memory
     and time only.
     """
@@ -36,8 +38,9 @@ class Task:
     aware_lr: float = 1e-3
     deviations: float = 2.5
     fractions: tuple[float, ...] = (0.01, 0.03, 0.05, 0.07, 0.1, 0.15)
-    calibration: int = 1000
-    adapt_epochs: int = 10
+    scope: Scope = "even"
+    calibration: int = 10_000
+    adapt_epochs: int = 3
     adapt_lr: float = 0.01
     chips: int | None = None
     at_once: int = 10
