@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from typing import Any
 from mho.errors import CheckpointError, ConfigError
 from mho.folders import write_text
 from mho.sweep.engine import carry_out
+from mho.sweep.estimate import estimate, said
 from mho.sweep.executors.base import Executor
 from mho.sweep.files import collected, finished, write_plan, write_table
+from mho.sweep.packs import Pack
 from mho.sweep.plan import Plan
-from mho.sweep.progress import Silent
+from mho.sweep.progress import Lines, Silent
 from mho.sweep.search.asking import ask, check_installed
 from mho.sweep.search.cost import Cost, read_cost
 from mho.sweep.search.outcome import Outcome, best, outcomes
@@ -27,7 +29,6 @@ from mho.sweep.settings import Sweep
 from mho.sweep.table import SweepTable
 
 FILE = "search.json"
-Told = Callable[[Plan], None]
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,11 @@ def question(sweep: Sweep, plan: Plan) -> Question:
     return Question(search, space, cost, float(sweep.threshold), sweep.grids[0].name)
 
 
-def carry_on(
-    asked: Question, plan: Plan, executor: Executor, folder: Path, *, shown: Silent, first: Told | None = None
-) -> SweepTable:
+def carry_on(asked: Question, plan: Plan, executor: Executor, folder: Path, *, shown: Silent) -> SweepTable:
     """Search until all trials are known, from wherever the directory is, and return the table of all points.
 
     A batch is in the plan before it is computed, and the next depends on the table alone: so a search that was stopped
-    anywhere ends with the same table as one that was not. first: told the plan before its first packs are computed.
+    anywhere ends with the same table as one that was not.
     Raises CheckpointError, and what `carry_out` does.
     """
     search, name = asked.search, study_name(folder) or f"mho {asked.grid} {secrets.token_hex(4)}"
@@ -80,9 +79,8 @@ def carry_on(
     while True:
         if plan.values:
             left = [pack for pack in plan.packs if pack.number not in finished(folder, plan)]
-            if first is not None and left:
-                first(plan)
-                first = None
+            if not found and isinstance(shown, Lines):
+                _say(plan, left, search, executor, shown)
             carry_out(plan, left, executor, folder, shown=shown)
             found = asked.outcomes(_table(folder, plan), plan)
             record.add(found, asked.space, asked.threshold)
@@ -95,9 +93,16 @@ def carry_on(
         write_plan(folder, plan)
 
 
+def _say(plan: Plan, left: Sequence[Pack], search: Search, executor: Executor, shown: Silent) -> None:
+    """Say what the first batch, or the rest of the one that was stopped, will cost."""
+    shown.write(f"search: {search.trials} points, {search.batch} asked for at once; so far:")
+    for line in said(plan, left, estimate(plan, left, executor) if left else None):
+        shown.write(line)
+
+
 def _write(asked: Question, name: str, folder: Path, found: Sequence[Outcome]) -> None:
-    said = as_json(asked.search, name, asked.threshold, found, best(found, asked.search.targets))
-    write_text(folder / FILE, json.dumps(said) + "\n")
+    held = as_json(asked.search, name, asked.threshold, found, best(found, asked.search.targets))
+    write_text(folder / FILE, json.dumps(held) + "\n")
 
 
 def _table(folder: Path, plan: Plan) -> SweepTable:
@@ -116,14 +121,14 @@ def told(asked: Question, found: Sequence[Outcome]) -> str:
     limit = f"penalty of at most {asked.threshold:g} points"
     if chosen is None:
         known = [o for o in found if math.isfinite(o.penalty)]
-        lowest = f", the lowest is {min(o.penalty for o in known):.2f}" if known else ""
+        lowest = f", the lowest is {min(o.penalty for o in known):z.2f}" if known else ""
         return f"none has a {limit}{lowest}"
     front = f"; {sum(o.front for o in found)} on the front" if len(asked.search.targets) > 1 else ""
     what = (
         f"cheapest with a {limit}: cost {chosen.cost:.4g}, penalty" if COST in asked.search.targets else "best: penalty"
     )
     values = ", ".join(f"{path} = {_short(value)}" for path, value in chosen.values.items())
-    return f"{what} {chosen.penalty:.2f} (std {chosen.std:.2f}) at point {chosen.point}: {values}{front}"
+    return f"{what} {chosen.penalty:z.2f} (std {chosen.std:.2f}) at point {chosen.point}: {values}{front}"
 
 
 def _short(value: Any) -> str:
