@@ -46,10 +46,11 @@ class Field:
             reader.read(self.hint, value, self.path)
             reader.problems.check()
         elif kind is None or (kind is Spread and not isinstance(value, dict)):
+            hint = float if kind is Spread else self.hint
             try:
-                convert(float if kind is Spread else self.hint, value)
+                convert(hint, value)
             except Wrong:
-                text = wrong(self.hint, value)
+                text = wrong(hint, value)
         if text:
             raise ConfigError(f"{self.path}: {text}")
 

@@ -87,11 +87,11 @@ class RayCluster:
         try:
             return Outcome(number, self.ray.get(reference))
         except gone.RayTaskError as error:
-            return Outcome(number, error=WorkerError(_first_line(error.cause if error.cause else error)))
+            return Outcome(number, error=WorkerError(_said(error.cause if error.cause else error)))
         except (gone.NodeDiedError, gone.LocalRayletDiedError) as error:
-            return Outcome(number, lost=f"its node died ({_first_line(error)})", blameless=True)
+            return Outcome(number, lost=f"its node died ({_said(error)})", blameless=True)
         except gone.RayError as error:
-            return Outcome(number, lost=f"its worker died ({type(error).__name__}: {_first_line(error)})")
+            return Outcome(number, lost=f"its worker died ({type(error).__name__}: {_said(error)})")
 
     def close(self) -> None:
         """Cancel what is running, and leave the cluster."""
@@ -118,8 +118,9 @@ def _data_name(task: Task) -> str:
     return str(task["points"][0]["shared"].get("data") or loads(task["config"]).data)
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
+def _said(error: BaseException) -> str:
+    """Return the first sentence of an error: those of Ray go on for pages."""
+    return str(error).strip().partition("\n")[0].partition(". ")[0]
 
 
 def found(address: str) -> str:
@@ -162,7 +163,7 @@ def _join(ray: Any, address: str) -> None:
     thread.start()
     thread.join(JOIN)
     if thread.is_alive() or failed:
-        why = _first_line(failed[0]) if failed else f"no answer in {JOIN:g} s"
+        why = _said(failed[0]) if failed else f"no answer in {JOIN:g} s"
         raise WorkerError(
             f"what listens at {address} could not be joined as a Ray cluster ({why}); check the address, and that "
             "Ray and Python are the same there as here"

@@ -1,0 +1,106 @@
+"""A sweep that stops anywhere goes on and ends with the same bytes; what is damaged or of another sweep is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from mho.errors import CheckpointError, ConfigError
+from mho.sweep import read, run
+from mho.sweep.executors import serial
+from mho.sweep.files import locked, read_plan
+from sweep.small import results, small
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return the directory of a sweep that was never stopped."""
+    out = tmp_path_factory.mktemp("whole")
+    run(small(), out=out, progress=False)
+    return out
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_after(monkeypatch, tasks, error):
+    """Let the serial executor raise `error` after so many tasks."""
+    done, compute = [], serial.compute
+
+    def counted(task, told=None):
+        if len(done) == tasks:
+            raise error
+        done.append(task)
+        return compute(task, told=told)
+
+    monkeypatch.setattr(serial, "compute", counted)
+
+
+@pytest.mark.parametrize("tasks", [0, 1, 2])
+def test_ctrl_c_and_again_gives_the_same_bytes(tmp_path, monkeypatch, whole, tasks):
+    with monkeypatch.context() as patch:
+        stop_after(patch, tasks, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            run(small(), out=tmp_path, progress=False)
+    kept = {p: p.read_bytes() for p in (tmp_path / "packs").glob("*.parquet")}
+    assert len(kept) == tasks
+    half = read(tmp_path)
+    assert sum(status == "done" for status in half.rows["status"]) == (0, 2, 10)[tasks]
+    assert (half.about["baseline"]["mean"] is None) == (tasks == 0)
+    run(None, out=tmp_path, progress=False)
+    assert results(tmp_path) == results(whole)
+    assert all(path.read_bytes() == raw for path, raw in kept.items())
+
+
+def test_a_finished_sweep_is_not_computed_again(monkeypatch, whole):
+    stop_after(monkeypatch, 0, Stop())
+    assert run(small(), out=whole, progress=False) == read(whole)
+
+
+def test_the_table_says_what_the_sweep_was(whole):
+    table = read(whole)
+    assert table.about["title"] == "small"
+    assert table.about["axes"][1]["scale"] == "log"
+    assert table.about["axes"][1]["path"] == "analog.device.dw_min"
+    assert 'law = "constant-step"' in table.about["config"]
+    assert set(table.rows["status"]) == {"done", "refused"}
+    assert read_plan(whole).point(3) == {"analog.device.up_down": 1.02, "analog.device.dw_min": 0.001}
+
+
+def test_two_sweeps_do_not_share_a_directory(tmp_path, whole):
+    with pytest.raises(ConfigError, match="holds another sweep"):
+        run(small(epochs=2), out=whole, progress=False)
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(ConfigError, match="holds no sweep"):
+        run(small(), out=tmp_path, progress=False)
+    with locked(whole), pytest.raises(ConfigError, match="worked on by another"):
+        run(small(), out=whole, progress=False)
+
+
+@pytest.mark.parametrize("damage", ["cut", "other"])
+def test_a_damaged_pack_is_named_and_nothing_is_lost(tmp_path, monkeypatch, whole, damage):
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            run(small(), out=tmp_path, progress=False)
+    path = tmp_path / "packs" / "00001.parquet"
+    raw = path.read_bytes()
+    path.write_bytes(raw[:-20] if damage == "cut" else (tmp_path / "packs" / "00000.parquet").read_bytes())
+    for attempt in (lambda: run(small(), out=tmp_path, progress=False), lambda: read(tmp_path)):
+        with pytest.raises(CheckpointError, match=r"00001\.parquet .*--resume"):
+            attempt()
+    assert (tmp_path / "packs" / "00000.parquet").exists()
+    path.unlink()
+    run(small(), out=tmp_path, progress=False)
+    assert results(tmp_path) == results(whole)
+
+
+def test_a_damaged_plan_and_an_empty_directory_are_named(tmp_path):
+    with pytest.raises(CheckpointError, match="holds no sweep"):
+        run(None, out=tmp_path, progress=False)
+    run(small(images=20), out=tmp_path / "a", progress=False)
+    (tmp_path / "a" / "plan.json").write_text("{")
+    (tmp_path / "a" / "table.parquet").unlink()
+    for attempt in (lambda: run(None, out=tmp_path / "a", progress=False), lambda: read(tmp_path / "a")):
+        with pytest.raises(CheckpointError, match="damaged"):
+            attempt()
