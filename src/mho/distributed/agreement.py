@@ -52,4 +52,5 @@ def _mark(value: Any) -> str:
 def _short(value: str | None) -> str:
     if value is None:
         return "missing"
-    return value if len(value) <= LONGEST else f"{value[:LONGEST]}..."
+    line = " ".join(value.split())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
