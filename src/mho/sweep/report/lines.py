@@ -1,0 +1,200 @@
+"""Line plots: penalty and accuracy over one setting, with error bars; with many settings what each of them allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from mho.report.figure import BLUE, COLOURS, GREEN, GREY, RED, Figure, plain, rgba
+from mho.sweep.report.limits import Limit
+from mho.sweep.report.look import FAILED, axis_layout, hover
+from mho.sweep.report.requirements import Requirement
+from mho.sweep.report.results import DONE, Axis, Grid, Point, Results, Value
+from mho.sweep.report.text import value_text
+
+TOP = 6.0
+"""Thresholds at which the axis of penalties ends at first: the crossing is to be seen beside points that fail."""
+FEW_LINES = 7
+
+
+def single(results: Results, grid: Grid, name: str, found: Requirement) -> list[Figure]:
+    """Return penalty near the threshold, and accuracy over its whole range, over the only axis of a grid."""
+    axis = grid.axes[0]
+    text = (
+        f"<b>{escape(found.text)}</b>. Dots: chips. Points: their mean with its 95 % confidence interval. "
+        "Dashed: the threshold. Shaded: interval of the limit."
+    )
+    near = Figure(f"{name}-penalty", f"Penalty over {axis.name}", text, axis.name, "penalty (points)")
+    top = _top(results, grid.points)
+    _chips(near, axis, grid.points, top)
+    _means(near, axis, grid.points, top)
+    _threshold(near, axis, results.threshold)
+    for limit in found.limits:
+        _limit(near, axis, limit)
+    low = min([-0.25 * results.threshold, *(p.mean - _bar(p) for p in grid.points if isfinite(p.mean))])
+    near.layout |= {"xaxis": axis_layout(axis), "yaxis": {"range": [1.1 * low, 1.06 * top]}}
+    return [near, _accuracy(results, grid, name)]
+
+
+def _bar(point: Point) -> float:
+    """Return the length of a point's error bar: none where its interval is not known."""
+    return point.half if isfinite(point.half) else 0.0
+
+
+def _top(results: Results, points: Sequence[Point]) -> float:
+    highest = max((p.mean for p in points if isfinite(p.mean)), default=0.0)
+    return max(min(highest * 1.1, TOP * results.threshold), 1.5 * results.threshold)
+
+
+def _chips(figure: Figure, axis: Axis, points: Sequence[Point], top: float) -> None:
+    pairs = [(axis.place[p.values[0]], v) for p in points for v in p.penalty if v <= top and len(p.penalty) > 1]
+    figure.traces.append(
+        {
+            "type": "scatter", "mode": "markers", "x": plain(x for x, _ in pairs), "y": plain(y for _, y in pairs),
+            "marker": {"size": 4, "color": rgba(GREY, 0.55)}, "hoverinfo": "skip", "showlegend": False,
+        }
+    )  # fmt: skip
+
+
+def _means(figure: Figure, axis: Axis, points: Sequence[Point], top: float) -> None:
+    """Add means with error bars; those above the picture and failed ones as marks at its upper edge."""
+    both = sorted(points, key=lambda p: axis.place[p.values[0]])
+    shown = [p for p in both if isfinite(p.mean)]
+    figure.traces.append(
+        {
+            "type": "scatter", "mode": "lines+markers" if axis.numeric else "markers", "line": {"color": BLUE},
+            "x": plain(axis.place[p.values[0]] for p in shown), "y": plain(p.mean for p in shown),
+            "error_y": {"array": plain(_bar(p) for p in shown), "thickness": 1.3, "width": 4},
+            "marker": {"size": 7, "color": BLUE}, "text": [hover([axis], p) for p in shown],
+            "hovertemplate": "%{text}<extra></extra>", "showlegend": False,
+        }
+    )  # fmt: skip
+    above = [p for p in shown if p.mean > top]
+    failed = [p for p in both if p.status != DONE]
+    for marked, symbol, colour, label in ((above, "triangle-up", RED, "far above"), (failed, "x", FAILED, "failed")):
+        if marked:
+            figure.traces.append(
+                {
+                    "type": "scatter", "mode": "markers", "name": label, "cliponaxis": False,
+                    "x": plain(axis.place[p.values[0]] for p in marked), "y": [top] * len(marked),
+                    "marker": {"size": 9, "symbol": symbol, "color": colour},
+                    "text": [hover([axis], p) for p in marked], "hovertemplate": "%{text}<extra></extra>",
+                }
+            )  # fmt: skip
+
+
+def _threshold(figure: Figure, axis: Axis, threshold: float) -> None:
+    for height, style in ((threshold, {"color": RED, "dash": "dash"}), (0.0, {"color": GREY, "width": 1})):
+        figure.layout.setdefault("shapes", []).append(
+            {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": height, "y1": height, "line": style}
+        )
+
+
+def _limit(figure: Figure, axis: Axis, limit: Limit) -> None:
+    """Draw a limit, and its interval: an open end reaches to the last value of the axis."""
+    ends = [
+        v if v is not None else side for v, side in zip(limit.ends, (axis.numbers[0], axis.numbers[-1]), strict=True)
+    ]
+    both = {"yref": "paper", "y0": 0, "y1": 1}
+    shapes = figure.layout.setdefault("shapes", [])
+    if limit.measured and not limit.failed:
+        shade = {"fillcolor": rgba(GREEN, 0.13), "line": {"width": 0}, "layer": "below"}
+        shapes.append({"type": "rect", "x0": ends[0], "x1": ends[1], **both, **shade})
+    shapes.append(
+        {"type": "line", "x0": limit.value, "x1": limit.value, **both, "line": {"color": GREEN, "width": 1.5}}
+    )
+
+
+def _accuracy(results: Results, grid: Grid, name: str) -> Figure:
+    axis = grid.axes[0]
+    text = "Mean test accuracy over chips, with the same intervals. Grey: the baseline. Dashed: the threshold below it."
+    figure = Figure(f"{name}-accuracy", f"Test accuracy over {axis.name}", text, axis.name, "test accuracy (%)")
+    shown = sorted((p for p in grid.points if p.accuracy), key=lambda p: axis.place[p.values[0]])
+    figure.traces.append(
+        {
+            "type": "scatter", "mode": "lines+markers" if axis.numeric else "markers", "line": {"color": BLUE},
+            "x": plain(axis.place[p.values[0]] for p in shown),
+            "y": plain(float(np.mean(p.accuracy)) for p in shown),
+            "error_y": {"array": plain(_bar(p) for p in shown), "thickness": 1.3, "width": 4},
+            "marker": {"size": 7}, "text": [hover([axis], p) for p in shown],
+            "hovertemplate": "%{y:.2f} %<br>%{text}<extra></extra>", "showlegend": False,
+        }
+    )  # fmt: skip
+    if results.baseline:
+        mean = float(np.mean(results.baseline))
+        styles = ((mean, {"color": GREY}), (mean - results.threshold, {"color": RED, "dash": "dash"}))
+        figure.layout["shapes"] = [
+            {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": style} for y, style in styles
+        ]
+    figure.layout["xaxis"] = axis_layout(axis)
+    return figure
+
+
+def pairs(results: Results, grid: Grid, name: str) -> list[Figure]:
+    """Return the penalty over each axis of a map, a line for some values of the other."""
+    return [_pair(results, grid, f"{name}-lines-{k}", k) for k in (0, 1)]
+
+
+def _pair(results: Results, grid: Grid, name: str, k: int) -> Figure:
+    axis, other = grid.axes[k], grid.axes[1 - k]
+    chosen = spaced(other.values, FEW_LINES)
+    text = f"{len(chosen)} values of {escape(other.name)} have a line each. Bars: 95 % confidence interval of the mean."
+    figure = Figure(name, f"Penalty over {axis.name}", text, axis.name, "penalty (points)")
+    top = _top(results, grid.points)
+    for value, colour in zip(chosen, COLOURS, strict=False):
+        own = [p for p in grid.points if p.values[1 - k] == value and isfinite(p.mean)]
+        own.sort(key=lambda p: axis.place[p.values[k]])
+        figure.points(
+            [axis.place[p.values[k]] for p in own], [p.mean for p in own],
+            f"{other.name} {value_text(value, other.name)}", colour,
+        )  # fmt: skip
+        figure.traces[-1] |= {
+            "error_y": {"array": plain(_bar(p) for p in own), "thickness": 1, "width": 3},
+            "text": [hover(grid.axes, p) for p in own], "hovertemplate": "%{text}<extra></extra>",
+        }  # fmt: skip
+    _threshold(figure, axis, results.threshold)
+    figure.layout |= {
+        "xaxis": axis_layout(axis),
+        "yaxis": {"range": [-0.4 * results.threshold, 1.06 * top]},
+        "height": 360,
+    }
+    return figure
+
+
+def spaced(values: Sequence[Value], most: int) -> list[Value]:
+    """Return at most so many of some values, evenly spaced, first and last among them."""
+    if len(values) <= most:
+        return list(values)
+    return [values[round(k * (len(values) - 1) / (most - 1))] for k in range(most)]
+
+
+def envelopes(results: Results, grid: Grid, name: str) -> list[Figure]:
+    """Return for every axis of a grid of many what each of its values allows, whatever the other settings are."""
+    return [
+        _envelope(results, grid, f"{name}-reach-{k}", k) for k in range(len(grid.axes)) if len(grid.axes[k].values) > 1
+    ]
+
+
+def _envelope(results: Results, grid: Grid, name: str, k: int) -> Figure:
+    axis = grid.axes[k]
+    groups: dict[float, list[float]] = {}
+    for p in grid.points:
+        if isfinite(p.mean):
+            groups.setdefault(axis.place[p.values[k]], []).append(p.mean)
+    at = sorted(groups)
+    quantiles = np.array([np.quantile(groups[x], (0.0, 0.25, 0.5, 0.75)) for x in at]).reshape(-1, 4)
+    text = (
+        "Over all other settings: the lowest penalty, the median, and the middle half as a band. Dashed: the threshold."
+    )
+    figure = Figure(name, f"What {axis.name} allows", text, axis.name, "penalty (points)")
+    figure.band(at, quantiles[:, 1], quantiles[:, 3], BLUE)
+    figure.line(at, quantiles[:, 2], "median", BLUE)
+    figure.points(at, quantiles[:, 0], "lowest", GREEN)
+    _threshold(figure, axis, results.threshold)
+    span: dict[str, Any] = {"range": [-0.4 * results.threshold, 1.06 * _top(results, grid.points)]}
+    figure.layout |= {"xaxis": axis_layout(axis), "yaxis": span}
+    return figure

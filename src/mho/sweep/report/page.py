@@ -1,0 +1,250 @@
+"""The page of a sweep: what the device must reach, the maps and curves behind it, every point."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from importlib import resources
+from math import isfinite
+from typing import Any
+
+from mho.report import words
+from mho.report.page import Section, page
+from mho.report.tables import table
+from mho.sweep.report.confidence import METHOD
+from mho.sweep.report.files import point_head, point_rows
+from mho.sweep.report.lines import envelopes, pairs, single
+from mho.sweep.report.maps import columns, contour_map, scatter, slices
+from mho.sweep.report.parallel import parallel
+from mho.sweep.report.pareto import Trial, cheapest, front_table, pareto, values_text
+from mho.sweep.report.requirements import Requirement, best_text, share_acceptable
+from mho.sweep.report.results import DONE, Grid, Results
+from mho.sweep.report.sampled import raster, raster_results
+from mho.sweep.report.text import interval_text, minus, value_text
+
+FOOTER = "Written by mho from the table of the sweep. This file needs no network."
+SHOWN_LINES = 400
+"""Rows of a border that the page shows; the CSV file has all."""
+
+
+def html(results: Results, sheet: Sequence[Requirement], border: Sequence[Requirement], trials: Sequence[Trial]) -> str:
+    """Return report.html of a sweep, which needs no network."""
+    found = [Section("requirements", "Requirement sheet", _sheet(results, sheet, border, trials))]
+    if trials:
+        found.append(Section("search", "Search", "", [pareto(results, trials)], below=front_table(trials)))
+    for n, grid in enumerate(results.grids):
+        own = [r for r in (sheet if len(grid.axes) == 1 else border) if r.grid == grid.name]
+        found += _grid(results, grid, f"grid-{n}", own)
+    found += [*_failures(results), _points(results), *_configuration(results)]
+    found[-1].below += f"<style>{_file('sweep.css')}</style><script>{_file('sweep.js')}</script>"
+    return page(results.title, _lead(results, trials), found, footer=FOOTER)
+
+
+def _file(name: str) -> str:
+    return resources.files("mho.sweep.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def data_of(name: str, value: Any) -> str:
+    """Return data for the scripts of the page."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{escape(name)}">{text}</script>'
+
+
+def _lead(results: Results, trials: Sequence[Trial]) -> str:
+    points = results.points
+    share = share_acceptable(results, points)
+    chips = sum(len(p.penalty) for p in points)
+    failed = sum(p.status != DONE for p in points)
+    good = f"{100 * share:.3g} % of {words.count(len(points))} points" if isfinite(share) else "unknown"
+    sentence = (
+        f"A point is acceptable when its mean test accuracy is at most <b>{results.threshold:g} points</b> below the "
+        f"baseline. Lowest penalty: {escape(best_text(results))}."
+    )
+    best = cheapest(trials)
+    if best is not None:
+        sentence += f" Cheapest that is acceptable: cost <b>{best.cost:.4g}</b> at {escape(values_text(best))}."
+    facts = [
+        ("acceptable", good), ("threshold", f"{results.threshold:g} points"), ("baseline", _baseline(results)),
+        ("points", words.count(len(points))), ("chips", words.count(chips)), ("failed points", words.count(failed)),
+    ]  # fmt: skip
+    cells = "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)
+    return f'<p class="result">{sentence}</p>{_unfinished(results)}<dl class="facts">{cells}</dl>'
+
+
+def _baseline(results: Results) -> str:
+    if not results.baseline:
+        return "unknown"
+    text = words.accuracy(results.baseline).partition(" over ")[0]
+    return text.replace(" %", "") + " %" if "±" in text else text
+
+
+def _unfinished(results: Results) -> str:
+    """Say that points are missing, where the table knows how many there are to be."""
+    planned = results.about.get("points")
+    if not isinstance(planned, int) or planned <= len(results.points):
+        return ""
+    return (
+        f'<p class="note">The sweep has not finished: {words.count(len(results.points))} of {words.count(planned)} '
+        "points. Go on with <code>mho sweep --resume DIR</code>, then write the page again.</p>"
+    )
+
+
+def _sheet(
+    results: Results, sheet: Sequence[Requirement], border: Sequence[Requirement], trials: Sequence[Trial]
+) -> str:
+    items = [
+        f"<li{'' if r.ranges or not r.axis.numeric else ' class=none'}><b>{escape(r.text)}</b>"
+        f"<small>{escape(_small(r))}</small></li>"
+        for r in sheet
+    ]
+    maps = [grid for grid in results.grids if len(grid.axes) > 1]
+    items += [
+        f"<li><b>{escape(_map_text(results, grid))}</b><small>{_link(results, grid)}</small></li>" for grid in maps
+    ]
+    best = cheapest(trials)
+    if best is not None:
+        items.append(
+            f"<li><b>{escape(values_text(best))}</b><small>cheapest that a search found acceptable</small></li>"
+        )
+    note = f"<p>{escape(METHOD)}</p>" if any(len(p.penalty) > 1 for p in results.points) else ""
+    if not items:
+        return "<p>No point has been computed yet.</p>"
+    return f'<p>What each setting must be, so that no more is lost.</p><ul class="sheet">{"".join(items)}</ul>{note}'
+
+
+def _small(one: Requirement) -> str:
+    ends = [interval_text(one.axis.name, limit) for limit in one.limits if limit.measured and not limit.failed]
+    parts = [one.axis.paths[0], *(f"95 % interval {e}" for e in ends), one.note]
+    return "; ".join(part for part in parts if part)
+
+
+def _map_text(results: Results, grid: Grid) -> str:
+    share = share_acceptable(results, grid.points)
+    names = " × ".join(axis.name for axis in grid.axes)
+    return f"{names}: {100 * share:.3g} % acceptable" if isfinite(share) else names
+
+
+def _link(results: Results, grid: Grid) -> str:
+    return f'<a href="#grid-{results.grids.index(grid)}">{escape(grid.name)}: map and border</a>'
+
+
+def _grid(results: Results, grid: Grid, name: str, own: Sequence[Requirement]) -> Iterator[Section]:
+    title = grid.name or " × ".join(axis.name for axis in grid.axes)
+    about = f"<p>{words.plural(len(grid.points), 'point')}: " + escape(", ".join(_axis_text(a) for a in grid.axes))
+    if len(grid.axes) == 1:
+        yield Section(name, title, about + "</p>", single(results, grid, name, own[0]) if own else [])
+        return
+    if grid.scattered:
+        yield Section(name, title, about + ", sampled</p>")
+        yield from _sampled(results, grid, name, own)
+    else:
+        yield Section(name, title, about + "</p>")
+        yield _map(results, grid, name)
+        yield _border(grid, name, own)
+        lines = pairs(results, grid, name) if len(grid.axes) == 2 else envelopes(results, grid, name)
+        yield Section(f"{name}-lines", "Line plots", "", lines, level=3)
+    yield Section(f"{name}-all", "Parallel coordinates", "", [parallel(results, grid, f"{name}-parallel")], level=3)
+
+
+def _axis_text(axis: Any) -> str:
+    count = words.plural(len(axis.values), "value")
+    ends = [value_text(v, axis.name) for v in (axis.values[0], axis.values[-1])] if axis.values else ["", ""]
+    span = f" from {ends[0]} to {ends[1]}" if axis.numeric else ""
+    return f"{', '.join(axis.paths)} ({count}{span})"
+
+
+def _map(results: Results, grid: Grid, name: str) -> Section:
+    above = ""
+    if len(grid.axes) > 2:
+        source = f"{name}-slices"
+        above = (
+            "<p>Two settings at a time; choose which, and the values of the others (at first those of the best point)."
+            f'</p><div class="choose slices" data-figure="{name}-map" data-source="{source}"></div>'
+            + data_of(source, slices(grid))
+        )
+    return Section(f"{name}-maps", "Map", above, [contour_map(results, grid, f"{name}-map")], level=3)
+
+
+def _sampled(results: Results, grid: Grid, name: str, own: Sequence[Requirement]) -> Iterator[Section]:
+    source, above = f"{name}-columns", ""
+    if len(grid.axes) > 2:
+        above = f'<div class="choose columns-of" data-figure="{name}-samples" data-source="{source}"></div>'
+        above += data_of(source, columns(grid))
+    yield Section(f"{name}-maps", "Map", above, [scatter(results, grid, f"{name}-samples")], level=3)
+    surface = raster(grid)
+    if surface is not None:
+        alone = raster_results(results, surface)
+        text = "<p>A surface through the sampled points, straight between neighbours; its border has no interval.</p>"
+        yield Section(f"{name}-surface", "Surface", text, [contour_map(alone, surface, f"{name}-map")], level=3)
+        yield _border(grid, name, own)
+
+
+def _border(grid: Grid, name: str, own: Sequence[Requirement]) -> Section:
+    """Return the border of the acceptable region as numbers: a table for each axis."""
+    parts = []
+    for axis in grid.axes:
+        lines = [r for r in own if r.axis.paths == axis.paths]
+        if not lines:
+            continue
+        others = [a for a, _ in lines[0].beside]
+        rows = [[*(value_text(v, a.name) for a, v in r.beside), r.text, r.note] for r in lines[:SHOWN_LINES]]
+        more = f" (the first {SHOWN_LINES}; border.csv has all)" if len(lines) > SHOWN_LINES else ""
+        head = (*(a.name for a in others), "acceptable where", "note")
+        opened = " open" if len(lines) <= 12 else ""
+        told = table(head, rows).replace('class="scroll"', 'class="scroll border"')
+        count = words.plural(len(lines), "line")
+        parts.append(f"<details{opened}><summary>along {escape(axis.name)}: {count}{more}</summary>{told}</details>")
+    text = (
+        "<p>Where the acceptable region ends along each axis, with its interval (also in border.csv).</p>"
+    )
+    return Section(f"{name}-border", "Border as numbers", text + "".join(parts) if parts else "", level=3)
+
+
+def _failures(results: Results) -> list[Section]:
+    """Return what went wrong, by reason."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for point in results.points:
+        if point.status != DONE:
+            groups.setdefault((point.status, point.reason), []).append(point.number)
+    if not groups:
+        return []
+    rows = []
+    for (status, reason), numbers in sorted(groups.items(), key=lambda item: -len(item[1]))[:100]:
+        shown = ", ".join(str(n) for n in numbers[:8]) + (" …" if len(numbers) > 8 else "")
+        rows.append((status, str(len(numbers)), shown, reason))
+    text = (
+        "<p>Points that diverged or that cannot be (refused) count as not acceptable. Of others nothing is known: they "
+        "are left out.</p>"
+    )
+    return [Section("failed", "Failed points", text + table(("status", "points", "which", "reason"), rows))]
+
+
+def _points(results: Results) -> Section:
+    rows = [[_cell(v) for v in row] for row in point_rows(results)]
+    head = [name.rpartition(".")[2] if "." in name else name for name in point_head(results)]
+    head = [full if head.count(short) > 1 else short for full, short in zip(point_head(results), head, strict=True)]
+    text = "<p>Click a title to sort. The same in points.csv; every chip in table.csv and table.parquet.</p>"
+    return Section(
+        "points", "All points",
+        text + data_of("points-data", {"head": head, "rows": rows})
+        + '<div class="all-points" data-source="points-data"></div>',
+    )  # fmt: skip
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if isfinite(value) else None
+    return value
+
+
+def _configuration(results: Results) -> list[Section]:
+    config = results.about.get("config")
+    if not config:
+        return []
+    told: Mapping[str, Any] = results.about.get("baseline") or {}
+    text = f"<p>What every point starts from. Baseline: {escape(minus(str(told.get('what', 'stated'))))}.</p>"
+    shown = f"<details><summary>config.toml</summary><pre><code>{escape(str(config))}</code></pre></details>"
+    return [Section("configuration", "Configuration", text + shown)]
