@@ -39,7 +39,7 @@ Values = dict[str, Any]
 
 def penalty(values: Values) -> float:
     """Return a penalty with a bend: 0.5 points where 100 dw_min + c2c^2 = 0.5."""
-    return 100 * float(values[DW]) + float(values[C2C]) ** 2
+    return 100 * float(values.get(DW, 0.0)) + float(values[C2C]) ** 2
 
 
 class Known:

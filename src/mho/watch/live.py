@@ -17,7 +17,9 @@ FILES = ("config.toml", "metrics.jsonl", "diverged.json", "sweep.toml", "plan.js
 PAUSE = 0.5
 """Seconds between two looks at the files."""
 SHARE = 0.1
-"""At most this share of the time is spent on making views, so that what is watched keeps its cores."""
+"""At most this share of the time is spent on making views, so that what is watched keeps its cores..."""
+LONGEST = 10.0
+"""... but two looks are at most so many seconds apart."""
 
 
 class Live:
@@ -37,7 +39,7 @@ class Live:
             return None if version == self.version else self.text
 
     def _look(self) -> None:
-        begin = time.monotonic()
+        begin = time.thread_time()
         found = stamp(self.folder)
         if found != self._stamp:
             self._changed = newest(self.folder) if self._stamp == "" else time.time()
@@ -45,8 +47,8 @@ class Live:
             self._stamp = self.version = found
             made = {**self._view.json(), "version": found, "age": max(0.0, time.time() - self._changed)}
             self.text = json.dumps(made, allow_nan=False).encode()
-        took = time.monotonic() - begin
-        self._next = time.monotonic() + max(PAUSE, took / SHARE)
+        took = time.thread_time() - begin
+        self._next = time.monotonic() + max(PAUSE, min(took / SHARE, LONGEST))
 
     def _read(self) -> View:
         """Return the view now; a file that cannot be read is told above what was there before."""

@@ -3,6 +3,7 @@
   const PAUSE = 1000;
   const HIDDEN_PAUSE = 5000;
   const SLOW = 3; // after so many times the usual time between two changes the page says that nothing is new
+  const LONG = 24; // a fact of more characters takes two places
   const options = {
     responsive: true,
     displaylogo: false,
@@ -63,6 +64,7 @@
       ...view.facts.map(([name, value]) => {
         const fact = document.createElement("div");
         fact.append(element("dt", name), element("dd", value));
+        fact.className = value.length > LONG ? "wide" : "";
         return fact;
       }),
     );
@@ -83,7 +85,7 @@
       if (place.children[index] !== frame) place.insertBefore(frame, place.children[index] || null);
       const [title, plot, caption] = frame.children;
       title.textContent = figure.title;
-      caption.textContent = figure.caption;
+      caption.innerHTML = figure.caption; // HTML of our own, what it quotes is escaped, and no script in it would run
       plot.style.height = `${figure.layout.height}px`;
       // uirevision: a reader's zoom stays while the curves grow
       Plotly.react(plot, figure.data, { ...figure.layout, uirevision: "kept" }, options);
