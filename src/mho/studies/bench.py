@@ -70,7 +70,8 @@ class Row:
     case: its name, which no other row has. values: one per chip, or a single one; raises ConfigError where one is not
     finite (a run that diverged reports its accuracy). about: what is new in it. baseline: the row from whose mean
     differences are counted. group: the table and the panel that it belongs to. line, axis, at: in a figure, the curve,
-    the words under the axis, and where on it; without them it is a point of its own.
+    the words under the axis, and where on it; without them it is a point of its own. shown: whether tables for people
+    have it; results.json and figures have every row.
     """
 
     case: str
@@ -82,6 +83,7 @@ class Row:
     line: str = ""
     axis: str = ""
     at: float | None = None
+    shown: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", tuple(float(v) for v in self.values))

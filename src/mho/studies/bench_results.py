@@ -44,9 +44,10 @@ def bench_tables(bench: Bench, rows: Sequence[Row]) -> str:
     """Return a Markdown table for every group of rows, its name in bold before it, and the bench's own tables."""
     named = by_name(bench, rows)
     parts = []
-    for group in dict.fromkeys(r.group for r in rows):
+    shown = [r for r in rows if r.shown]
+    for group in dict.fromkeys(r.group for r in shown):
         head = [f"**{group}**\n"] if group else []
-        parts += [*head, _table(bench, [r for r in rows if r.group == group], named)]
+        parts += [*head, _table(bench, [r for r in shown if r.group == group], named)]
     return "\n".join(parts + ([bench.tables(rows)] if bench.tables is not None else []))
 
 

@@ -11,6 +11,7 @@ from mho.studies import (
     hirtzlin_2019,
     kim_2019,
     malhotra_2019,
+    requirements,
     wu_2025,
 )
 from mho.studies.base import Study
@@ -19,6 +20,7 @@ from mho.studies.bench import Bench
 ROWS: tuple[Study | Bench, ...] = (
     gokmen_2016.STUDY, gokmen_2017.STUDY, ambrogio_2018.STUDY, cristiano_2018.STUDY, kim_2019.STUDY, wu_2025.STUDY,
     wu_2025.LENET, charan_2020.BENCH, batchnorm_noise.BENCH, hirtzlin_2019.BENCH, malhotra_2019.BENCH,
+    requirements.BENCH,
 )  # fmt: skip
 
 

@@ -37,18 +37,25 @@ def draw_map(axes: Axes, study: Study, outcomes: Sequence[Outcome], outcome: Out
     """Draw the penalty over two settings; a line where it passes the study's threshold."""
     across, up, values = grid_of(study, outcomes, outcome)
     first, second = outcome.case.varied(outcome.config)
-    top = max(float(np.max(values)), 1e-3)
+    paint_map(axes, across, up, values, study.threshold)
+    axes.set(xlabel=first.axis, ylabel=second.axis)
+    axes.set_title(f"{outcome.case.name}: points lost", fontsize=9)
+
+
+def paint_map(
+    axes: Axes, across: Sequence[float], up: Sequence[float], values: np.ndarray, border: float | None
+) -> None:
+    """Draw penalties (up, across) as colour and number, NaN as nothing, and a line where they pass `border`."""
+    top = max(float(np.nanmax(values)), 1e-3)
     shown = np.clip(values, 0.0, min(top, 5.0))  # a few failing corners would hide the border
     image = axes.imshow(shown, origin="lower", aspect="auto", cmap="YlOrRd", vmin=0.0)
     for y, x in np.ndindex(values.shape):
-        colour = "white" if shown[y, x] > DARK * shown.max() else "black"
-        axes.text(x, y, f"{values[y, x]:.2f}".replace("-", "−"), ha="center", va="center", fontsize=7, color=colour)
-    border = study.threshold
-    if border is not None and values.min() < border < values.max():
+        colour = "white" if shown[y, x] > DARK * np.nanmax(shown) else "black"
+        text = "" if np.isnan(values[y, x]) else f"{values[y, x]:.2f}".replace("-", "−")
+        axes.text(x, y, text, ha="center", va="center", fontsize=7, color=colour)
+    if border is not None and np.nanmin(values) < border < np.nanmax(values):
         axes.contour(values, levels=[border], colors="black", linewidths=1.5)
     axes.set_xticks(range(len(across)), [f"{v:g}" for v in across])
     axes.set_yticks(range(len(up)), [f"{v:g}" for v in up])
-    axes.set(xlabel=first.axis, ylabel=second.axis, title=f"{outcome.case.name}: points lost")
-    axes.title.set_fontsize(9)
     if axes.figure is not None:
         axes.figure.colorbar(image, ax=axes, fraction=0.05)
