@@ -32,7 +32,7 @@ def test_rows_of_a_pack_are_those_of_its_points_alone():
 
 def test_a_point_that_diverges_is_told_apart_from_those_that_shared_its_run():
     start = 'preset = "ideal"\nseeds = 2\n[set]\ndata = "digits"\ntrain_images = 60\nepochs = 2\n'
-    made = plan(loads(start + "[[grid]]\naxes.lr = [0.01, 1e30, 0.02]\n"))
+    made = plan(loads(start + "[[grid]]\naxes.lr = [0.01, 1e37, 0.02]\n"))
     assert made.packs[1].points == (0, 1, 2)
     rows = compute(made.task(made.packs[1]))["rows"]
     assert {row["point"]: row["status"] for row in rows} == {0: "done", 1: "diverged", 2: "done"}

@@ -69,7 +69,7 @@ class Local:
         for worker in self.running:
             worker.process.kill()
         for worker in self.running:
-            worker.process.wait()
+            _bury(worker)
         self.running.clear()
 
     def _start(self) -> _Worker:
@@ -87,11 +87,9 @@ class Local:
     def _listen(self, worker: _Worker) -> None:
         """Pass on what a worker says, and None when it is gone."""
         assert worker.process.stdout is not None
-        for line in worker.process.stdout:
-            try:
+        with worker.process.stdout as lines, suppress(ValueError):  # it may die in the middle of a line
+            for line in lines:
                 self.told.put((worker, json.loads(line)))
-            except ValueError:
-                break  # it died in the middle of a line
         self.told.put((worker, None))
 
     def _outcome(self, worker: _Worker, said: dict[str, Any] | None, told: Told) -> Outcome | None:
@@ -99,7 +97,7 @@ class Local:
         if said is None:
             if worker in self.running:
                 self.running.remove(worker)
-            code = worker.process.wait()
+            code = _bury(worker)
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
             return None if number is None else Outcome(number, lost=f"its worker, process {worker.process.pid}, {how}")
         assert number is not None
@@ -110,3 +108,11 @@ class Local:
         if "error" in said:
             return Outcome(number, error=WorkerError(said["error"]))
         return Outcome(number, answer=said["answer"])
+
+
+def _bury(worker: _Worker) -> int:
+    """Return the exit code of a worker that ends, with nothing of it left open."""
+    assert worker.process.stdin is not None
+    with suppress(OSError):
+        worker.process.stdin.close()
+    return worker.process.wait()
