@@ -1,0 +1,94 @@
+"""Searches with real training: from a shell, killed with kill -9, gone on with, and reported."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mho.sweep import loads, run
+from mho.sweep.files import pack_file
+from sweep.small import results
+
+pytest.importorskip("optuna", reason="Optuna is an extra")
+
+TEXT = """
+seeds = 2
+threshold = 20.0
+[set]
+data = "digits"
+epochs = {epochs}
+train_images = {images}
+threads = 1
+[[grid]]
+[grid.axes]
+dw_min = {{ from = 0.001, to = 0.02, points = 3, scale = "log" }}
+up_down = [1.0, 1.05, 1.2]
+[search]
+trials = 12
+batch = 4
+cost = "log10(1/dw_min) + 10 * (1.2 - up_down)"
+"""
+SHORT = TEXT.format(epochs=1, images=60)
+LONG = TEXT.format(epochs=4, images=120)
+
+
+def begin(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "mho", "sweep", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def test_a_search_in_one_process(tmp_path: Path) -> None:
+    table = run(loads(SHORT), out=tmp_path / "s", search=True, progress=False)
+    assert sorted(set(table.rows["point"])) == [-1, *range(12)]
+    assert set(table.rows["analog.device.up_down"]) <= {None, 1.0, 1.05, 1.2}
+    page = (tmp_path / "s" / "report.html").read_text(encoding="utf-8")
+    assert "search-pareto" in page
+    front = (tmp_path / "s" / "front.csv").read_text(encoding="utf-8").splitlines()
+    trials = json.loads((tmp_path / "s" / "search.json").read_text())["trials"]
+    assert len(front) == 1 + sum(t["front"] for t in trials)
+    before = (tmp_path / "s" / "search.db").read_bytes()
+    run(out=tmp_path / "s", search=True, progress=False)
+    assert (tmp_path / "s" / "search.db").read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no kill -9 on Windows")
+def test_a_killed_search_ends_with_the_same_table(tmp_path: Path) -> None:
+    (tmp_path / "search.toml").write_text(LONG, encoding="utf-8")
+    out = tmp_path / "killed"
+    process = begin(tmp_path / "search.toml", "--out", out, "--search", "--workers", 2, "--plain")
+    try:
+        end = time.monotonic() + 200
+        while not pack_file(out, 2).exists():  # 0 is the baseline, 1 the first batch, 2 the second
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    kept = pack_file(out, 1).read_bytes()
+    again = begin("--resume", out, "--plain")  # that it is a search is in its plan
+    said, _ = again.communicate(timeout=300)
+    assert again.returncode == 0, said
+    assert "12 of 12 trials: " in said
+    assert pack_file(out, 1).read_bytes() == kept
+    run(loads(LONG), out=tmp_path / "whole", search=True, progress=False)
+    assert results(out) == results(tmp_path / "whole")
+
+
+def test_a_file_without_a_search_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "search.toml").write_text(SHORT.partition("[search]")[0], encoding="utf-8")
+    process = begin(tmp_path / "search.toml", "--out", tmp_path / "out", "--search")
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert said.startswith("mho: search.cost is missing")
+    assert not (tmp_path / "out").exists()
