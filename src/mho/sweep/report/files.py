@@ -6,9 +6,8 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 from pathlib import Path
+from statistics import fmean
 from typing import Any
-
-import numpy as np
 
 from mho.folders import replacing
 from mho.sweep.report.limits import Limit
@@ -47,7 +46,7 @@ def point_rows(results: Results) -> Iterator[list[Any]]:
     for grid in results.grids:
         for point in grid.points:
             own = {axis.paths[0]: value for axis, value in zip(grid.axes, point.values, strict=True)}
-            accuracy = float(np.mean(point.accuracy)) if point.accuracy else None
+            accuracy = fmean(point.accuracy) if point.accuracy else None
             yield [
                 point.number, grid.name, *(own.get(name) for name in names), len(point.penalty), point.mean, point.half,
                 point.std if len(point.penalty) > 1 else None, accuracy, point.status, point.halved, point.reason,

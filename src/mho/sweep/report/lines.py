@@ -16,9 +16,9 @@ from mho.sweep.report.requirements import Requirement
 from mho.sweep.report.results import DONE, Axis, Grid, Point, Results, Value
 from mho.sweep.report.text import value_text
 
-TOP = 6.0
-"""Thresholds at which the axis of penalties ends at first: the crossing is to be seen beside points that fail."""
-FEW_LINES = 7
+TOP = 5.0
+"""Thresholds above the threshold at which the axis of penalties ends at first, so that the crossing is seen."""
+FEW_LINES, FEW_BARS = 7, 40
 
 
 def single(results: Results, grid: Grid, name: str, found: Requirement) -> list[Figure]:
@@ -26,8 +26,9 @@ def single(results: Results, grid: Grid, name: str, found: Requirement) -> list[
     axis = grid.axes[0]
     text = (
         f"<b>{escape(found.text)}</b>. Dots: chips. Points: their mean with its 95 % confidence interval. "
-        "Dashed: the threshold. Shaded: interval of the limit."
+        "Dashed: the threshold."
     )
+    text += " Shaded: interval of the limit." if found.limits else ""
     near = Figure(f"{name}-penalty", f"Penalty over {axis.name}", text, axis.name, "penalty (points)")
     top = _top(results, grid.points)
     _chips(near, axis, grid.points, top)
@@ -35,8 +36,8 @@ def single(results: Results, grid: Grid, name: str, found: Requirement) -> list[
     _threshold(near, axis, results.threshold)
     for limit in found.limits:
         _limit(near, axis, limit)
-    low = min([-0.25 * results.threshold, *(p.mean - _bar(p) for p in grid.points if isfinite(p.mean))])
-    near.layout |= {"xaxis": axis_layout(axis), "yaxis": {"range": [1.1 * low, 1.06 * top]}}
+    low = min([_bottom(results), *(p.mean - _bar(p) for p in grid.points if isfinite(p.mean))])
+    near.layout |= {"xaxis": axis_layout(axis), "yaxis": {"range": _span(low, top)}}
     return [near, _accuracy(results, grid, name)]
 
 
@@ -47,7 +48,17 @@ def _bar(point: Point) -> float:
 
 def _top(results: Results, points: Sequence[Point]) -> float:
     highest = max((p.mean for p in points if isfinite(p.mean)), default=0.0)
-    return max(min(highest * 1.1, TOP * results.threshold), 1.5 * results.threshold)
+    lowest, limit, above, _ = results.scale
+    return max(min(highest + 0.1 * abs(highest), limit + TOP * (limit - lowest)), (limit + above) / 2)
+
+
+def _bottom(results: Results) -> float:
+    lowest, limit = results.scale[:2]
+    return lowest - 0.3 * (limit - lowest)
+
+
+def _span(low: float, high: float) -> list[float]:
+    return [low - 0.02 * (high - low), high + 0.06 * (high - low)]
 
 
 def _chips(figure: Figure, axis: Axis, points: Sequence[Point], top: float) -> None:
@@ -153,13 +164,15 @@ def _pair(results: Results, grid: Grid, name: str, k: int) -> Figure:
             f"{other.name} {value_text(value, other.name)}", colour,
         )  # fmt: skip
         figure.traces[-1] |= {
-            "error_y": {"array": plain(_bar(p) for p in own), "thickness": 1, "width": 3},
+            "error_y": {
+                "array": plain(_bar(p) for p in own), "thickness": 1, "width": 3, "visible": len(own) <= FEW_BARS,
+            },
             "text": [hover(grid.axes, p) for p in own], "hovertemplate": "%{text}<extra></extra>",
         }  # fmt: skip
     _threshold(figure, axis, results.threshold)
     figure.layout |= {
         "xaxis": axis_layout(axis),
-        "yaxis": {"range": [-0.4 * results.threshold, 1.06 * top]},
+        "yaxis": {"range": _span(_bottom(results), top)},
         "height": 360,
     }
     return figure
@@ -195,6 +208,6 @@ def _envelope(results: Results, grid: Grid, name: str, k: int) -> Figure:
     figure.line(at, quantiles[:, 2], "median", BLUE)
     figure.points(at, quantiles[:, 0], "lowest", GREEN)
     _threshold(figure, axis, results.threshold)
-    span: dict[str, Any] = {"range": [-0.4 * results.threshold, 1.06 * _top(results, grid.points)]}
+    span: dict[str, Any] = {"range": _span(_bottom(results), _top(results, grid.points))}
     figure.layout |= {"xaxis": axis_layout(axis), "yaxis": span}
     return figure

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from math import isfinite
+from collections.abc import Iterable, Sequence
+from math import isfinite, log10
 from typing import Any
 
-from mho.report.figure import log_axis, number
+from mho.report.figure import number
 from mho.sweep.report.results import Axis, Point
 from mho.sweep.report.text import in_percent, point_text, points_text, value_text
 
-FEW_TICKS = 9
-SHOWN = 3.0
-"""Penalties above so many thresholds have one colour: what lies far outside needs no detail."""
+FEW_TICKS, TICKS = 9, 6
 SCALE = (
     (0.0, "#1e40af"), (1 / 6, "#3b82f6"), (0.333, "#dbeafe"), (0.334, "#fef3c7"), (0.55, "#fbbf24"), (0.8, "#dc2626"),
     (1.0, "#7f1d1d"),
@@ -23,25 +21,36 @@ FAILED = "#111827"
 
 def axis_layout(axis: Axis) -> dict[str, Any]:
     """Return Plotly's axis of a setting: few values are all written out, names stand at their places."""
-    title = {"title": {"text": axis.name, "standoff": 8}}
+    layout = {"title": {"text": axis.name, "standoff": 8}, "type": "log" if axis.log else "linear"}
+    if axis.numeric and not axis.log and len(axis.values) > FEW_TICKS:
+        return {**layout, **({"tickformat": "~%"} if in_percent(axis.name) else {})}
+    shown = ticks(axis)
+    return {**layout, "tickmode": "array", "tickvals": [v for v, _ in shown], "ticktext": [t for _, t in shown]}
+
+
+def ticks(axis: Axis) -> list[tuple[float, str]]:
+    """Return places and texts along an axis: all of few values, round numbers among many."""
     if not axis.numeric or len(axis.values) <= FEW_TICKS:
-        texts = [value_text(v, axis.name) for v in axis.values]
-        kind = {"type": "log"} if axis.log else {"type": "linear"}
-        return {**title, **kind, "tickmode": "array", "tickvals": axis.numbers, "ticktext": texts}
-    more = {"tickformat": "~%"} if in_percent(axis.name) else {}
-    return {**title, **(log_axis(axis.numbers) if axis.log else {"type": "linear"}), **more}
+        return [(n, value_text(v, axis.name)) for n, v in zip(axis.numbers, axis.values, strict=True)]
+    low, high = axis.numbers[0], axis.numbers[-1]
+    if axis.log:
+        decades = range(round(log10(low)) - 1, round(log10(high)) + 2)
+        found = [m * 10.0**d for d in decades for m in (1, 2, 5) if low <= m * 10.0**d <= high]
+        found = found if len(found) <= 2 * TICKS else [v for v in found if f"{v:e}".startswith("1.0")]
+    else:
+        step = (high - low) / (TICKS - 1)
+        found = [low + n * step for n in range(TICKS)]
+    return [(v, value_text(float(f"{v:.3g}"), axis.name)) for v in found]
 
 
-def colours(threshold: float) -> dict[str, Any]:
-    """Return the colour axis of penalties: from none to SHOWN thresholds."""
-    top = SHOWN * threshold
-    ticks = [0.0, threshold, 2 * threshold, top]
-    texts = [f"{v:.3g}" for v in ticks[:-1]] + [f"≥ {top:.3g}"]
+def colours(scale: Sequence[float]) -> dict[str, Any]:
+    """Return the colour axis of penalties over `Results.scale`; what lies far outside has the colours of its ends."""
+    texts = [f"{v:.3g}" for v in scale[:-1]] + [f"≥ {scale[-1]:.3g}"]
     bar = {
-        "title": {"text": "penalty (points)", "side": "right"}, "tickmode": "array", "tickvals": ticks,
+        "title": {"text": "penalty (points)", "side": "right"}, "tickmode": "array", "tickvals": list(scale),
         "ticktext": texts, "thickness": 14, "outlinewidth": 0,
     }  # fmt: skip
-    return {"colorscale": [list(stop) for stop in SCALE], "cmin": 0.0, "cmax": top, "colorbar": bar}
+    return {"colorscale": [list(stop) for stop in SCALE], "cmin": scale[0], "cmax": scale[-1], "colorbar": bar}
 
 
 def hover(axes: Iterable[Axis], point: Point) -> str:

@@ -95,19 +95,20 @@ def _contours(
     figure: Figure, results: Results, x: list[float], y: list[float], mean: np.ndarray, half: np.ndarray
 ) -> None:
     """Add the fill, the border, and the lines at which the interval of the penalty begins and ends at the threshold."""
-    limit, look = results.threshold, colours(results.threshold)
-    fill = {"start": 0.0, "end": look["cmax"], "size": limit / 3, "coloring": "fill", "showlines": False}
+    limit, look = results.threshold, colours(results.scale)
+    low, high = look["cmin"], look["cmax"]
+    fill = {"start": low, "end": high, "size": (high - low) / 9, "coloring": "fill", "showlines": False}
     figure.traces.append(
         {
             "type": "contour", "x": plain(x), "y": plain(y), "z": [thin(row) for row in mean], "contours": fill,
-            "colorscale": look["colorscale"], "zmin": 0.0, "zmax": look["cmax"], "colorbar": look["colorbar"],
-            "autocontour": False, "name": "penalty", "showlegend": False,
+            "colorscale": look["colorscale"], "zmin": low, "zmax": high, "colorbar": look["colorbar"],
+            "autocontour": False, "line": {"smoothing": 0}, "name": "penalty", "showlegend": False,
             "hovertemplate": "%{x}, %{y}: %{z} points<extra></extra>",
         }
     )  # fmt: skip
-    lines = [(mean, f"border: {limit:g} points", {"color": "black", "width": 3})]
+    lines = [(mean, f"border: {limit:g} points", {"color": "black", "width": 3, "smoothing": 0})]
     if np.isfinite(half).any():
-        dotted = {"color": "black", "width": 1.2, "dash": "dot"}
+        dotted = {"color": "black", "width": 1.2, "dash": "dot", "smoothing": 0}
         lines += [(mean + half, "95 % interval of the border", dotted), (mean - half, "", dotted)]
     for z, label, style in lines:
         figure.traces.append(
@@ -126,7 +127,7 @@ def _dots(
     """Add a dot for every point of a map of few, and a cross for each that failed, with what is known of it."""
     for wanted, label, look in (
         (~failed & (prod(place.shape) <= DOTS), "points", {"size": 4, "color": GREY, "opacity": 0.7}),
-        (failed, "failed", {"size": 8, "symbol": "x", "color": FAILED}),
+        (failed, "failed", {"size": 8 if failed.sum() < 60 else 4, "symbol": "x", "color": FAILED}),
     ):
         rows = [(j, k, int(place[j, k])) for j, k in np.argwhere(wanted & (place >= 0))]
         figure.traces.append(
@@ -165,7 +166,7 @@ def scatter(results: Results, grid: Grid, name: str) -> Figure:
     text = "A dot for every point; blue is acceptable. Crosses: points that failed."
     title = f"Penalty over {grid.axes[k].name} and {grid.axes[j].name}" if len(grid.axes) == 2 else "Sampled points"
     figure = Figure(name, title, text, grid.axes[k].name, grid.axes[j].name)
-    look = colours(results.threshold)
+    look = colours(results.scale)
     known = [n for n, p in enumerate(grid.points) if isfinite(p.mean)]
     lost = [n for n, p in enumerate(grid.points) if p.status != DONE]
     size = 7 if len(known) < 500 else 4

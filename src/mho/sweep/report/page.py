@@ -56,7 +56,7 @@ def _lead(results: Results, trials: Sequence[Trial]) -> str:
     share = share_acceptable(results, points)
     chips = sum(len(p.penalty) for p in points)
     failed = sum(p.status != DONE for p in points)
-    good = f"{100 * share:.3g} % of {words.count(len(points))} points" if isfinite(share) else "unknown"
+    good = f"{100 * share:.3g} %" if isfinite(share) else "unknown"
     sentence = (
         f"A point is acceptable when its mean test accuracy is at most <b>{results.threshold:g} points</b> below the "
         f"baseline. Lowest penalty: {escape(best_text(results))}."
@@ -65,7 +65,7 @@ def _lead(results: Results, trials: Sequence[Trial]) -> str:
     if best is not None:
         sentence += f" Cheapest that is acceptable: cost <b>{best.cost:.4g}</b> at {escape(values_text(best))}."
     facts = [
-        ("acceptable", good), ("threshold", f"{results.threshold:g} points"), ("baseline", _baseline(results)),
+        ("baseline", _baseline(results)), ("threshold", f"{results.threshold:g} points"), ("acceptable", good),
         ("points", words.count(len(points))), ("chips", words.count(chips)), ("failed points", words.count(failed)),
     ]  # fmt: skip
     cells = "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)
@@ -80,9 +80,9 @@ def _baseline(results: Results) -> str:
 
 
 def _unfinished(results: Results) -> str:
-    """Say that points are missing, where the table knows how many there are to be."""
-    planned = results.about.get("points")
-    if not isinstance(planned, int) or planned <= len(results.points):
+    """Say that points are missing."""
+    planned = results.planned
+    if planned is None or planned <= len(results.points):
         return ""
     return (
         f'<p class="note">The sweep has not finished: {words.count(len(results.points))} of {words.count(planned)} '
@@ -195,9 +195,7 @@ def _border(grid: Grid, name: str, own: Sequence[Requirement]) -> Section:
         told = table(head, rows).replace('class="scroll"', 'class="scroll border"')
         count = words.plural(len(lines), "line")
         parts.append(f"<details{opened}><summary>along {escape(axis.name)}: {count}{more}</summary>{told}</details>")
-    text = (
-        "<p>Where the acceptable region ends along each axis, with its interval (also in border.csv).</p>"
-    )
+    text = "<p>Where the acceptable region ends along each axis, with its interval (also in border.csv).</p>"
     return Section(f"{name}-border", "Border as numbers", text + "".join(parts) if parts else "", level=3)
 
 

@@ -7,46 +7,49 @@ from math import isfinite, log10
 from typing import Any
 
 from mho.report.figure import Figure
-from mho.sweep.report.look import SHOWN, colours, thin
+from mho.sweep.report.look import SCALE, thin, ticks
 from mho.sweep.report.results import Axis, Grid, Results
-from mho.sweep.report.text import value_text
 
-TICKS = 6
-FAILED_AT, TOP_AT = 1.15, 1.05
+FAILED, ABOVE = 0.15, 0.05
 """Where failed points, and those far above the threshold, stand over the highest penalty of the scale."""
 
 
 def parallel(results: Results, grid: Grid, name: str) -> Figure:
     """Return the parallel coordinates of a grid."""
     text = (
-        "A line for every point, in the colours of the map. Drag along an axis to keep only the lines that pass there; "
-        "drag again to take another part, click beside it to have all. Axes can be moved by their names."
+        "A line for every point, in the colours of the map; what is not acceptable is pale at first. Drag along "
+        "an axis to keep only the lines that pass there, click on the axis to have all again. Axes can be moved by "
+        "their names."
     )
     figure = Figure(name, "Parallel coordinates", text, "", "")
-    look, top = colours(results.threshold), SHOWN * results.threshold
-    penalty = [(min(p.mean, TOP_AT * top) if isfinite(p.mean) else FAILED_AT * top) for p in grid.points]
+    bottom, top = results.scale[0], results.scale[-1]
+    above, failed = (top + share * (top - bottom) for share in (ABOVE, FAILED))
+    penalty = [min(p.mean, above) if isfinite(p.mean) else failed for p in grid.points]
+    lowest = min(bottom, *penalty)
     dimensions = [_dimension(axis, [p.values[k] for p in grid.points]) for k, axis in enumerate(grid.axes)]
-    lowest = min(0.0, *penalty) if penalty else 0.0
-    ticks = [(v, f"{v:.3g}") for v in (0.0, results.threshold, 2 * results.threshold, top)]
-    ticks.append((TOP_AT * top, "above"))
-    if any(not isfinite(p.mean) for p in grid.points):
-        ticks.append((FAILED_AT * top, "failed"))
+    marks = [*((v, f"{v:.3g}") for v in results.scale), (above, "above")]
+    marks += [(failed, "failed")] if any(not isfinite(p.mean) for p in grid.points) else []
     dimensions.append(
         {
-            "label": "penalty (points)", "values": thin(penalty), "range": [lowest, ticks[-1][0]],
-            "tickvals": [v for v, _ in ticks], "ticktext": [t for _, t in ticks],
+            "label": "penalty (points)", "values": thin(penalty), "range": [lowest, marks[-1][0]],
+            "tickvals": [v for v, _ in marks], "ticktext": [t for _, t in marks],
+            "constraintrange": [lowest, results.threshold],
         }
     )  # fmt: skip
+    # Higher colours are drawn above lower ones: of the negative penalty, so that acceptable lines are seen.
     figure.traces.append(
         {
             "type": "parcoords", "dimensions": dimensions, "labelside": "top",
-            "line": {"color": thin(penalty), **look, "showscale": False},
-            "unselected": {"line": {"color": "#9ca3af", "opacity": 0.04}},
+            "line": {
+                "color": thin(-v for v in penalty), "colorscale": [[1 - at, c] for at, c in reversed(SCALE)],
+                "cmin": -top, "cmax": -bottom, "showscale": False,
+            },
+            "unselected": {"line": {"color": "#9ca3af", "opacity": 0.03}},
             "labelfont": {"size": 12}, "tickfont": {"size": 11},
         }
     )  # fmt: skip
     hidden = {"visible": False}
-    figure.layout |= {"height": 440, "margin": {"l": 60, "r": 70, "t": 44, "b": 20}, "xaxis": hidden, "yaxis": hidden}
+    figure.layout |= {"height": 470, "margin": {"l": 60, "r": 70, "t": 76, "b": 20}, "xaxis": hidden, "yaxis": hidden}
     return figure
 
 
@@ -58,18 +61,3 @@ def _dimension(axis: Axis, values: Sequence[Any]) -> dict[str, Any]:
         "label": axis.name, "values": thin(scaled),
         "tickvals": thin(log10(v) if axis.log else v for v, _ in shown), "ticktext": [t for _, t in shown],
     }  # fmt: skip
-
-
-def ticks(axis: Axis) -> list[tuple[float, str]]:
-    """Return places and texts along an axis: all of few values, round numbers among many."""
-    if not axis.numeric or len(axis.values) <= 2 * TICKS:
-        return [(n, value_text(v, axis.name)) for n, v in zip(axis.numbers, axis.values, strict=True)]
-    low, high = axis.numbers[0], axis.numbers[-1]
-    if axis.log:
-        decades = range(round(log10(low)) - 1, round(log10(high)) + 2)
-        found = [m * 10.0**d for d in decades for m in (1, 2, 5) if low <= m * 10.0**d <= high]
-        found = found if len(found) <= 2 * TICKS else [v for v in found if f"{v:e}".startswith("1.0")]
-    else:
-        step = (high - low) / (TICKS - 1)
-        found = [low + n * step for n in range(TICKS)]
-    return [(v, value_text(float(f"{v:.3g}"), axis.name)) for v in found]

@@ -17,6 +17,8 @@ from mho.sweep.report.results import Results
 from mho.sweep.report.text import points_text, value_text
 
 SEARCH = "search.json"
+FAR = 10
+"""Thresholds above the threshold at which the axis of penalties ends, unless the front ends before."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ def pareto(results: Results, trials: Sequence[Trial]) -> Figure:
     _marks(figure, [best] if best else [], "cheapest", {"color": RED, "size": 15, "symbol": "star"})
     limit = results.threshold
     line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": limit, "x1": limit}
-    top = max([3 * limit, *(t.penalty for t in front if t.penalty < 12 * limit)], default=limit)
-    lowest = min([0.0, *(t.penalty for t in known)])
+    top = max([results.scale[-1], *(t.penalty for t in front if t.penalty < limit + FAR * (limit - results.scale[0]))])
+    lowest = min([results.scale[0], *(t.penalty for t in known)])
     figure.layout |= {
         "shapes": [{**line, "line": {"color": RED, "dash": "dash"}}],
         "xaxis": {"range": [lowest - 0.05 * top, 1.05 * top]}, "height": 460,

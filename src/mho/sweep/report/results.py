@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import isfinite, prod
+from math import isfinite, prod, sqrt
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from mho.over_chips import deviation
 from mho.sweep.crossing import logarithmic
 from mho.sweep.report.confidence import half_widths
 from mho.sweep.table import BASELINE, DIVERGED, DONE, REFUSED
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 Value = float | int | str
 OF_THE_DEVICE = (DIVERGED, REFUSED)
 """What rules a point out; any other failure only leaves its penalty unknown."""
+LISTED = 20
+"""Values up to which an axis may be logarithmic by itself: of more, the sweep file says so."""
 SCATTERED = 2
 """Combinations of the values found, over points, from which on a grid counts as sampled rather than multiplied out."""
 
@@ -73,8 +74,13 @@ class Point:
 
     @cached_property
     def std(self) -> float:
-        """Standard deviation of the penalty over chips."""
-        return deviation(self.penalty)
+        """Standard deviation of the penalty over chips, n - 1 below the root; 0 for fewer than two.
+
+        In floats: the exact fractions of `statistics` would take seconds for thousands of points.
+        """
+        n = len(self.penalty)
+        mean = fmean(self.penalty) if n else 0.0
+        return sqrt(sum((v - mean) ** 2 for v in self.penalty) / (n - 1)) if n > 1 else 0.0
 
     @property
     def excluded(self) -> bool:
@@ -84,23 +90,26 @@ class Point:
 
 @dataclass(frozen=True)
 class Grid:
-    """The points of one [[grid]] of a sweep."""
+    """The points of one [[grid]] of a sweep; `sampled` where the sweep file asks for random points or Sobol's."""
 
     name: str
     axes: tuple[Axis, ...]
     points: tuple[Point, ...]
+    sampled: bool = False
 
     @property
     def scattered(self) -> bool:
         """Whether its points are samples, so that they do not stand in rows and columns."""
-        return len(self.axes) > 1 and prod(len(a.values) for a in self.axes) > SCATTERED * len(self.points)
+        rows = prod(len(a.values) for a in self.axes)
+        return len(self.axes) > 1 and (self.sampled or rows > SCATTERED * len(self.points))
 
 
 @dataclass(frozen=True)
 class Results:
     """All grids of a sweep, and what their penalties are counted from.
 
-    baseline: test accuracy of every chip of the baseline in percent; one number where the sweep states it.
+    baseline: test accuracy of every chip of the baseline in percent; a number where the sweep states one. planned: the points
+    that there are to be, None where that is not known.
     """
 
     title: str
@@ -108,6 +117,16 @@ class Results:
     baseline: tuple[float, ...]
     grids: tuple[Grid, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
+    planned: int | None = None
+
+    @property
+    def scale(self) -> tuple[float, float, float, float]:
+        """Penalties at which colours and axes are marked: one threshold below it, the threshold, one and two above.
+
+        Of a threshold of 0.3 they are 0, 0.3, 0.6 and 0.9; of 0, with points for thresholds, -1, 0, 1 and 2.
+        """
+        step = abs(self.threshold) or 1.0
+        return self.threshold - step, self.threshold, self.threshold + step, self.threshold + 2 * step
 
     @property
     def points(self) -> list[Point]:
@@ -115,7 +134,7 @@ class Results:
         return [point for grid in self.grids for point in grid.points]
 
 
-def read_results(table: SweepTable) -> Results:
+def read_results(table: SweepTable, planned: int | None = None) -> Results:
     """Return the points of a sweep's table, grid by grid."""
     about = table.about
     chosen: dict[str, list[int]] = {}
@@ -127,7 +146,7 @@ def read_results(table: SweepTable) -> Results:
     known = tuple(float(v) for v in found if v is not None and isfinite(v))
     threshold = float(about.get("threshold", 0.0))
     grids = tuple(_measured(_grid(name, rows, table), threshold, known) for name, rows in chosen.items())
-    return Results(str(about.get("title") or "sweep"), threshold, known, grids, about)
+    return Results(str(about.get("title") or "sweep"), threshold, known, grids, about, planned)
 
 
 def _measured(grid: Grid, threshold: float, baseline: Sequence[float]) -> Grid:
@@ -146,7 +165,8 @@ def _grid(name: str, rows: Sequence[int], table: SweepTable) -> Grid:
         of_point.setdefault(table.rows["point"][row], []).append(row)
     columns = [table.rows[axis.paths[0]] for axis in axes]
     points = (_point(number, own, table.rows, columns) for number, own in sorted(of_point.items()))
-    return Grid(name, axes, tuple(points))
+    sampled = any(axis.get("method", "grid") != "grid" for axis in told)
+    return Grid(name, axes, tuple(points), sampled)
 
 
 def short_names(paths: Sequence[str]) -> list[str]:
@@ -171,7 +191,8 @@ def _axis(label: str, told: Mapping[str, Any], rows: Mapping[str, list[Any]], ch
         order = [str(v) for v in told.get("values") or ()]
         values = tuple(sorted(values, key=lambda v: (order.index(v) if v in order else len(order), v)))
     numeric = bool(values) and not isinstance(values[0], str)
-    log = numeric and min(values) > 0 and (told.get("scale") == "log" or logarithmic(values))
+    listed = len(values) <= LISTED and logarithmic(values) if numeric else False
+    log = numeric and min(values) > 0 and (told.get("scale") == "log" or listed)
     return Axis(label if len(paths) == 1 else f"{label} (in step)", paths, values, log)
 
 

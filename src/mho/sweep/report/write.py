@@ -7,16 +7,17 @@ from pathlib import Path
 
 from mho.errors import CheckpointError
 from mho.folders import write_text
+from mho.sweep.files import PLAN, SWEEP, read_plan
 from mho.sweep.report.files import write_tables
 from mho.sweep.report.page import html
 from mho.sweep.report.pareto import read_search
 from mho.sweep.report.requirements import Requirement, border, requirements
 from mho.sweep.report.results import Grid, Results, read_results
 from mho.sweep.report.sampled import raster, raster_results
-from mho.sweep.table import SweepTable, read
+from mho.sweep.table import TABLE, SweepTable, read
 
 REPORT = "report.html"
-MARKS = ("sweep.toml", "plan.json", "table.parquet")
+MARKS = (SWEEP, PLAN, TABLE)
 """Files by which the directory of a sweep is known."""
 
 
@@ -33,7 +34,8 @@ def write_sweep_report(folder: str | os.PathLike[str], table: SweepTable | None 
     that is missing or damaged; an older report then stays.
     """
     folder = Path(folder)
-    results = read_results(read(folder) if table is None else table)
+    planned = len(read_plan(folder).grids) if (folder / PLAN).is_file() else None
+    results = read_results(read(folder) if table is None else table, planned)
     trials = read_search(folder)
     sheet = requirements(results)
     limits = [found for grid in results.grids for found in _border(results, grid)]
