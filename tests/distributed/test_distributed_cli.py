@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean, stdev
 
 import pytest
 
@@ -86,19 +87,17 @@ def test_a_run_of_several_processes_goes_on_in_one(tmp_path: Path, one: Path) ->
 
 
 @pytest.mark.slow
-def test_the_rounding_of_a_library_changes_no_statistics(tmp_path: Path) -> None:
-    """With BLAS as it is, sums may be in another order, and a pulse more or less makes two runs drift apart."""
-    given = settings(tmp_path, epochs=3, chips=8)
+def test_sums_in_another_order_change_no_statistics(tmp_path: Path) -> None:
+    """A library may add in another order for a smaller batch: pulses differ, runs drift apart, accuracies agree."""
+    given = settings(tmp_path, epochs=4, chips=8, lr=0.05)
     given[given.index("train_images=31")] = "train_images=600"
-    accuracy = []
-    for size in (1, 3):
-        done = torchrun(size, "-m", "mho", *given, "--out", tmp_path / str(size))
-        assert done.returncode == 0, done.stderr
-        found = json.loads((tmp_path / str(size) / "summary.json").read_text())["test_accuracy"]
-        mean = sum(found) / 8
-        accuracy.append((mean, sum((a - mean) ** 2 for a in found) / 7 / 8))
-    (first, error), (second, other) = accuracy
-    assert abs(first - second) < 3 * (error + other) ** 0.5
+    assert alone(*given, "--out", tmp_path / "1").returncode == 0
+    done = torchrun(2, EXACT, *given, "--out", tmp_path / "2", MHO_TEST_FLIPPED="1")
+    assert done.returncode == 0, done.stderr
+    assert bytes_of(tmp_path / "1") != bytes_of(tmp_path / "2")
+    found = [json.loads((tmp_path / name / "summary.json").read_text())["test_accuracy"] for name in "12"]
+    (first, second), error = map(fmean, found), (sum(stdev(a) ** 2 for a in found) / 8) ** 0.5
+    assert abs(first - second) < 3 * error
     assert min(first, second) > 50
 
 

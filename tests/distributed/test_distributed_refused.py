@@ -61,7 +61,7 @@ def test_in_one_process_nothing_changes() -> None:
 
 
 def test_what_is_no_analog_model_or_loss_is_refused() -> None:
-    with pytest.raises(ConversionError, match="convert it first with mho.convert_to_analog"):
+    with pytest.raises(ConversionError, match=r"convert it first with mho\.convert_to_analog"):
         mho.distribute(nn.Linear(3, 2))
     with pytest.raises(ConfigError, match='loss is "mean" or "sum"'):
         mho.distribute(mho.convert_to_analog(nn.Linear(3, 2), mho.preset("ideal")), loss="max")  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ def test_ranks_that_do_not_come_are_told(monkeypatch: pytest.MonkeyPatch) -> Non
     given = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "MHO_RANK_TIMEOUT": "1"}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(RankError, match="did not meet at 127.0.0.1:0 within 1 s"):
+    with pytest.raises(RankError, match=r"did not meet at 127\.0\.0\.1:0 within 1 s"):
         join()
 
 

@@ -1,4 +1,4 @@
-"""One model trained by several processes: `mho.distribute(model)` in a loop of one's own, or `torchrun -m mho train`."""
+"""One model trained by several processes: `mho.distribute` in a loop of one's own, or `torchrun -m mho train`."""
 
 from mho.distributed.agreement import agree, check
 from mho.distributed.joining import join, leave

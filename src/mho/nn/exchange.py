@@ -66,7 +66,7 @@ def _structure(
     for number, p in enumerate(params):
         told: tuple[Any, ...] = (f"shape {tuple(p.shape)}", "no gradient" if p.grad is None else "a gradient")
         if with_gradients and p.grad is not None:
-            told += (f"checksum {zlib.crc32(p.grad.detach().contiguous().numpy()):08x} of its gradient",)
+            told += (f"checksum {zlib.crc32(p.grad.detach().contiguous().numpy().tobytes()):08x} of its gradient",)
         found[f"digital parameter {number}"] = told
     return found
 

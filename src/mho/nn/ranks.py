@@ -181,9 +181,10 @@ def _gone(ranks: Ranks, reason: str, error: RuntimeError) -> str:
 
 def _store() -> Any:
     """Return the store through which the ranks met, or None: torch has no public name for it."""
-    with _quiet():
+    try:
         return dist.distributed_c10d._get_default_store()
-    return None
+    except (RuntimeError, ValueError, AttributeError):
+        return None
 
 
 @contextmanager

@@ -22,8 +22,8 @@ from mho.periphery.settings import MAX_REPEATS, Periphery, bits_of
 class Product:
     """A periphery bound to a number of chips: constants, the running scale, and counts of what happened.
 
-    reads: vectors multiplied so far; repeats: of those, how many were repeats by bound management. joined: where several
-    processes share a batch, what puts their (chips, vectors) together along the vectors.
+    reads: vectors multiplied so far; repeats: of those, how many were repeats by bound management. joined: where
+    several processes share a batch, what puts their (chips, vectors) together along the vectors.
     """
 
     settings: Periphery

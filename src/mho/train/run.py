@@ -23,8 +23,8 @@ from mho.train.folder import RunFolder
 from mho.train.loop import Trainer
 from mho.train.progress import Silent, reporter
 from mho.train.summary import summarize
-from mho.train.together import check_run, in_turn
 from mho.train.tensorboard import TensorBoard, check_installed
+from mho.train.together import check_run, in_turn
 
 
 @dataclass(frozen=True)

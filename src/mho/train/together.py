@@ -59,7 +59,7 @@ def check_run(ranks: Ranks, config: RunConfig) -> None:
         least = config.batch_size // ranks.size * ranks.size
         near = " or ".join(str(n) for n in (least, least + ranks.size) if n)
         raise ConfigError(
-            f"batch_size = {config.batch_size} cannot be shared evenly by {ranks.size} processes, and the slowest would "
+            f"batch_size = {config.batch_size} cannot be shared evenly by {ranks.size} processes: the slowest would "
             f"hold up the others; give --batch-size {near}, or start {_divisors(config.batch_size)} process(es)"
         )
 
