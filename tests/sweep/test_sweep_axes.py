@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,10 +76,8 @@ def test_a_range_has_its_ends_and_goes_one_way(start, stop, points, scale):
 
 @given(st.text(max_size=200))
 def test_any_text_is_a_sweep_or_a_reason(text):
-    try:
+    with suppress(ConfigError):  # any other exception is a fault
         loads(text)
-    except ConfigError as error:
-        assert str(error)
 
 
 def test_samples_repeat_and_fill_the_axes():

@@ -85,7 +85,7 @@ def test_one_bad_point_among_many_is_found_and_the_others_stay_together():
 
 
 def test_ranges_of_whole_numbers_are_whole():
-    made = planned('[[grid]]\naxes.batch_size = { from = 1, to = 4, points = 7 }\n')
+    made = planned("[[grid]]\naxes.batch_size = { from = 1, to = 4, points = 7 }\n")
     assert [made.point(n)["batch_size"] for n in range(4)] == [1, 2, 3, 4]
     assert len(made.values) == 4
 
@@ -150,7 +150,7 @@ def test_ten_thousand_points_are_planned_in_seconds():
 
 def test_baselines():
     digital, start = plan(small()), plan(Sweep((Grid({"lr": [0.1]}),), {"data": "digits"}, baseline="start"))
-    assert "trains = \"ideal\"" in digital.task(digital.packs[0])["config"]
+    assert 'trains = "ideal"' in digital.task(digital.packs[0])["config"]
     assert config_of(start.task(start.packs[0])["config"]) == start.start
     number = plan(Sweep((Grid({"lr": [0.1]}),), {"data": "digits"}, baseline=98.0))
     assert [pack.points for pack in number.packs] == [(0,)]

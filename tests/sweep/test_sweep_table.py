@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from sweep.tables import synthetic
 
 from mho.errors import CheckpointError
 from mho.sweep.table import CSV, TABLE, field_kind, read, write
+from sweep.tables import synthetic
 
 
 def test_what_is_written_is_read(tmp_path):

@@ -91,6 +91,8 @@ def run(
 
     folder, places = Path(out), Places(workers, ray)
     new = None if sweep is None else planned(sweep, places, search=search, yes=yes)
+    if new is None:
+        read_plan(folder)  # says so where there is none, before anything is made
     check_writable(folder)
     with locked(folder):
         made = read_plan(folder) if new is None else begin(folder, new)
