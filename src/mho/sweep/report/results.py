@@ -108,8 +108,8 @@ class Grid:
 class Results:
     """All grids of a sweep, and what their penalties are counted from.
 
-    baseline: test accuracy of every chip of the baseline in percent; a number where the sweep states one. planned: the points
-    that there are to be, None where that is not known.
+    baseline: test accuracy of every chip of the baseline in percent; a number where the sweep states one. planned: how
+    many points there are to be, None where that is not known.
     """
 
     title: str
