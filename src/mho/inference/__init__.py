@@ -11,6 +11,7 @@ _NAMES = {
     "adapt_set": ("balanced",),
     "adaptation": ("adapt", "importance"),
     "ageing_settings": ("Ageing", "Drift", "FlickerNoise", "ReadNoise", "Retention", "Temperature"),
+    "batchnorm_statistics": ("recalibrate_batchnorm",),
     "conductances": ("Conductances",),
     "distillation": ("Distillation", "distillation_loss"),
     "effort": ("EffortComparison", "compare_effort"),

@@ -41,7 +41,7 @@ def evaluate(
     once; the noise of converters is drawn for each such part. Evaluating changes nothing in training. Raises ShapeError
     for images and labels that do not belong together, and NotFiniteError for NaN or infinity.
     """
-    chips, count = _chips(model), _count(data)
+    chips, count = chip_count(model), _count(data)
     hits = torch.zeros(chips, dtype=torch.int64)
     with evaluating(model):
         for first in range(0, count, samples):
@@ -53,7 +53,7 @@ def evaluate(
     return (100.0 * hits.double() / count).tolist()
 
 
-def _chips(model: nn.Module) -> int:
+def chip_count(model: nn.Module) -> int:
     """Return how many chips a model has: as it says, or as its analog layers do where it is one that holds a model."""
     layers = analog_layers(model)
     return len(getattr(model, "chips", layers[0].chips if layers else (0,)))
