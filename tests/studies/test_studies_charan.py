@@ -6,10 +6,12 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import mho.studies.charan_2020_chips as parts
+from mho.data import Dataset
 from mho.errors import ConfigError
 from mho.folders import cache_root
 from mho.inference.programming import programmed_blocks
@@ -74,6 +76,24 @@ def test_chips_are_the_same_for_all_networks_and_alone_as_together(tmp_path: Pat
         assert torch.equal(one, other)
         assert torch.equal(other[2:], alone)
         assert not torch.equal(one[0], one[1])
+
+
+def test_batchnorm_measures_again_on_every_chip_where_there_is_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 1, 32, 32), np.uint8)
+    labels = np.arange(40) % 4
+    data = Dataset("little", ("a", "b", "c", "d"), images, labels, images, labels)
+    context = Context(Settings(chips=2), 0, tmp_path, tmp_path, progress=False, loaded={"little": data})
+    for network, wanted in (("vgg-16-w2", True), ("lenet-5", False)):
+        made = make_network(network, data.shape, 4, seed=1)
+        monkeypatch.setattr(parts, "network_of", lambda *_, made=made: made.eval())
+        task = Task(network, "little", calibration=20)
+        rows = {r.case: r for r in parts.programmed(context, task, network, kinds=("vat",))}
+        assert (f"{network}: VAT, BatchNorm measured again" in rows) is wanted
+        if wanted:  # averages of the images that are tested, instead of none at all
+            again, before = rows[f"{network}: VAT, BatchNorm measured again"], rows[f"{network}: VAT"]
+            assert again.values != before.values
 
 
 def test_the_chips_are_those_of_the_paper() -> None:

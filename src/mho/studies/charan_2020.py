@@ -95,12 +95,14 @@ def setup(settings: Settings) -> list[str]:
 def _told(task: Task, label: str) -> str:
     images = "all" if task.train_images is None else f"the first {task.train_images:,}"
     tested = "all" if task.test_images is None else f"the first {task.test_images:,}"
+    measured = task.statistics and not task.network.startswith("lenet")  # which has no BatchNorm
+    again = "; BatchNorm first measures its averages on every chip" if measured else ""
     changed = f", {task.augment}" if task.augment != "none" else ""
     return (
         f"{label}: {task.network} on {task.data}, {images} training and {tested} test images; {task.epochs} epochs at "
         f"{task.lr:g}, then {task.aware_epochs} at {task.aware_lr:g} with chips ({task.optimizer}, batch "
         f"{task.batch_size}{changed}); digital values, {SHARED[task.scope]}: "
-        f"{task.adapt_epochs} epochs at {task.adapt_lr:g} on {task.calibration:,} training images."
+        f"{task.adapt_epochs} epochs at {task.adapt_lr:g} on {task.calibration:,} training images{again}."
     )
 
 

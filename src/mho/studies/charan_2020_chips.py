@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mho.config import preset
 from mho.inference.adapt_set import balanced
 from mho.inference.adaptation import adapt
+from mho.inference.batchnorm_statistics import batchnorm_layers, recalibrate_batchnorm
 from mho.inference.effort import compare_effort
 from mho.inference.evaluation import evaluate
 from mho.inference.faults import StuckFaults
@@ -70,6 +71,7 @@ def programmed(context: Context, task: Task, label: str, kinds: tuple[str, ...] 
     rows = []
     for kind in kinds:
         network = network_of(context, task, label, kind)
+        rows += list(_measured_again(context, task, label, kind, network))
         ways = {NAMES[kind] + ("" if c == USUAL else f", {c}"): CHIPS[c] for c in SUFFERED[kind]}
         if kind != "vat":
             ways[f"{'' if kind == 'digital' else 'KD + '}read-verify-write"] = verified(context)
@@ -96,10 +98,29 @@ ABOUT = {
 """What is new in a row, by its name or what chips it is on."""
 
 
-def _accuracies(context: Context, task: Task, network: nn.Module, how: Programming) -> list[float]:
+def _measured_again(context: Context, task: Task, label: str, kind: str, network: nn.Module) -> Iterator[Row]:
+    """Yield the accuracy of a network whose BatchNorm measures its averages on the chips, where it has any."""
+    if task.statistics and batchnorm_layers(network):
+        name = f"{NAMES[kind]}, BatchNorm measured again"
+        found = context.keep(name, partial(_accuracies, context, task, network, CHIPS[USUAL], statistics=True))
+        about = "running averages of every chip, on the calibration images"
+        yield Row(f"{label}: {name}", tuple(found), about=about, baseline=f"{label}: digital", group=label)
+
+
+def _calibration(context: Context, task: Task) -> tuple[Tensor, Tensor]:
+    """Return the training images that chips are adapted with, and their labels."""
+    data = data_of(context, task)
+    return data.batch(balanced(data.train_labels, task.calibration, seed=context.seed))
+
+
+def _accuracies(
+    context: Context, task: Task, network: nn.Module, how: Programming, *, statistics: bool = False
+) -> list[float]:
     data, found = data_of(context, task), []
     for chips in groups(context, task):
         model, _ = on_chips(context, network, chips, how)
+        if statistics:
+            recalibrate_batchnorm(model, _calibration(context, task)[0])
         found += evaluate(model, data)
     return found
 
@@ -127,7 +148,7 @@ AXIS = "weights with a digital value (%)"
 def _adapt_all(context: Context, task: Task, label: str, kind: str, fraction: float) -> dict[str, Any]:
     """Return accuracy, effort and memory of every chip, adapted with a fraction of digital values."""
     data, settings = data_of(context, task), context.settings
-    x, y = data.batch(balanced(data.train_labels, task.calibration, seed=context.seed))
+    x, y = _calibration(context, task)
     training = Adaptation(
         epochs=task.adapt_epochs, lr=task.adapt_lr, temperature=settings.temperature, distillation=settings.weight
     )
@@ -137,6 +158,8 @@ def _adapt_all(context: Context, task: Task, label: str, kind: str, fraction: fl
     memory: dict[str, int] = {}
     for chips in groups(context, task):
         model, report = on_chips(context, network, chips, CHIPS[USUAL])
+        if task.statistics and batchnorm_layers(model):
+            recalibrate_batchnorm(model, x)
         sparse = RandomSparse(fraction, bits=settings.bits, scope=task.scope)
         told = adapt(model, x, y, sparse, training=training, teacher=teacher)
         effort = compare_effort(told, report, _verified_report(context, network, chips))

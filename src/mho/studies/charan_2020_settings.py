@@ -20,9 +20,9 @@ class Task:
     aware_epochs, aware_lr: of the trainings that see the chips, which start from the digital network. deviations:
     they clip weights at so many standard deviations of a layer; 0 for never.
     fractions: of the weights that get a digital value; scope: how they are shared out to layers, as of `RandomSparse`.
-    calibration: training images that these are trained on, for
-    adapt_epochs at adapt_lr. chips: None for those of the study. at_once: chips simulated at once, which changes memory
-    and time only.
+    calibration: training images that these are trained on, for adapt_epochs at adapt_lr. statistics: whether BatchNorm,
+    where the network has it, first measures its averages on every chip with these images. chips: None for those of the
+    study. at_once: chips simulated at once, which changes memory and time only.
     """
 
     network: str
@@ -39,6 +39,7 @@ class Task:
     deviations: float = 2.5
     fractions: tuple[float, ...] = (0.01, 0.03, 0.05, 0.07, 0.1, 0.15)
     scope: Scope = "even"
+    statistics: bool = True
     calibration: int = 10_000
     adapt_epochs: int = 3
     adapt_lr: float = 0.01
