@@ -1,12 +1,11 @@
 """What sweeps gain and cost: packing of points on chips, and the overhead around tasks.
 
-    python benchmarks/sweep.py packing [--points 64] [--threads 2]
+    python benchmarks/sweep.py packing [--points 64] [--threads 2] [--preset gokmen-2017] [--after 200]
     python benchmarks/sweep.py planning [--points 10000]
     python benchmarks/sweep.py overhead [--tasks 4] [--seconds 10] [--workers 2 | --ray ADDRESS]
 
-packing: seconds of a training step of points (dw_min x up_down of gokmen-vlasov-2016, MNIST's FCN, batch 10) as chips
-    of one run, beside as many steps of runs of one chip each. Start-up (data, devices drawn, kernels compiled) is not
-    in it.
+packing: seconds of a training step of points (c2c x up_down, MNIST's FCN, batch 10) as chips of one run, beside as
+    many steps of runs of one chip each. Start-up (data, devices drawn, kernels compiled) is not in it.
 planning: from SWEEP.toml to packs.
 overhead: what a sweep takes beyond its tasks: planning, sending, storing, the table; wall time less what the busiest
     worker spent in tasks. Start-up of workers and joining Ray are not in it.
@@ -20,14 +19,12 @@ import statistics
 import tempfile
 import time
 from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from mho.data import Dataset
+from mho.data import Dataset, load
 from mho.sweep import Grid, Sweep, plan
 from mho.sweep.compute import run_of
 from mho.sweep.engine import carry_out
@@ -36,60 +33,54 @@ from mho.sweep.files import begin, write_table
 from mho.sweep.run import Places
 from mho.train import Trainer
 
-AXES = ("device.dw_min", {"from": 0.0005, "to": 0.004, "scale": "log"}), ("device.up_down", {"from": 1.0, "to": 1.1})
+AXES = {"device.c2c": {"from": 0.1, "to": 1.0}, "device.up_down": {"from": 1.0, "to": 1.1}}
 
 
-def sweep(points: int, max_chips: int = 64, settings: dict[str, Any] | None = None) -> Sweep:
+def sweep(
+    points: int, max_chips: int = 64, settings: dict[str, Any] | None = None, preset: str = "gokmen-2017"
+) -> Sweep:
     """Return a square grid of about `points` points of one chip each."""
     side = max(2, round(points**0.5))
-    grid = Grid({name: {**ends, "points": side} for name, ends in AXES})
+    grid = Grid({name: {**ends, "points": side} for name, ends in AXES.items()})
     settings = settings or {"data": "mnist", "epochs": 1}
-    return Sweep((grid,), settings, preset="gokmen-vlasov-2016", seeds=1, max_chips=max_chips, baseline=98.0)
-
-
-def pictures() -> Dataset:
-    """Return images as sparse as MNIST's (19 % of the pixels are not 0), and labels."""
-    draw = np.random.default_rng(0)
-    images = draw.integers(1, 256, (4000, 1, 28, 28)).astype(np.uint8)
-    images *= draw.random(images.shape) < 0.19
-    labels = draw.integers(0, 10, len(images))
-    return Dataset("random", tuple("0123456789"), images, labels, images[:64], labels[:64])
+    return Sweep((grid,), settings, preset=preset, seeds=1, max_chips=max_chips, baseline=98.0)
 
 
 class Enough(Exception):
     """Enough steps are measured."""
 
 
-def step(task: dict[str, Any], data: Dataset, seconds: float) -> float:
-    """Return the median seconds of a step of the run of a task, after two blocks that do not count."""
+def step(task: dict[str, Any], data: Dataset, after: int, seconds: float) -> float:
+    """Return the mean seconds of a step of the run of a task, over some seconds after so many steps of training."""
     marks: list[tuple[int, float]] = []
-    end = [float("inf")]
 
     def update(steps: int, loss: float, accuracy: float) -> None:
-        marks.append((steps, time.perf_counter()))
-        if len(marks) == 2:
-            end[0] = marks[-1][1] + seconds
-        if len(marks) > 4 and marks[-1][1] > end[0]:
-            raise Enough
+        if steps >= after:
+            marks.append((steps, time.perf_counter()))
+            if len(marks) > 1 and marks[-1][1] - marks[0][1] > seconds:
+                raise Enough
 
     with suppress(Enough):
         Trainer(run_of(task), data).run_epoch(update)
-    pairs = pairwise(marks[1:])
-    return statistics.median((late - soon) / (more - less) for (less, soon), (more, late) in pairs)
+    (less, soon), (more, late) = marks[0], marks[-1]
+    return (late - soon) / (more - less)
 
 
 def packing(options: argparse.Namespace) -> None:
-    """Print the gain of packing."""
+    """Print the gain of packing: some points are run alone, and the median is what one takes."""
     torch.set_num_threads(options.threads)
-    made, data = plan(sweep(options.points, options.points)), pictures()
+    made, data = plan(sweep(options.points, options.points, preset=options.preset)), load("mnist")
     (pack,) = made.packs
     points = len(pack.points)
-    alone = step(made.task(pack, pack.points[:1]), data, options.measure)
-    together = step(made.task(pack), data, options.measure)
-    alone = min(alone, step(made.task(pack, pack.points[-1:]), data, options.measure))
-    print(f"{points} points, {options.threads} threads: {together * 1e3:.1f} ms a step together, {alone * 1e3:.2f} ms")
-    print(f"a step of one alone, {points} x {alone * 1e3:.2f} = {points * alone * 1e3:.0f} ms one after another")
-    print(f"packing is {points * alone / together:.1f} times faster")
+    few = pack.points[8::16]
+    alone = [step(made.task(pack, [n]), data, options.after, options.measure / len(few)) for n in few]
+    together = step(made.task(pack), data, options.after, options.measure)
+    mean = statistics.median(alone)
+    print(
+        f"{points} points, {options.threads} threads, after {options.after} steps: {together * 1e3:.1f} ms a step "
+        f"together; alone {mean * 1e3:.2f} ms ({min(alone) * 1e3:.2f} to {max(alone) * 1e3:.2f}), {points} of them "
+        f"{points * mean * 1e3:.0f} ms: packing is {points * mean / together:.1f} times faster"
+    )
 
 
 def planning(options: argparse.Namespace) -> None:
@@ -141,7 +132,9 @@ def main() -> None:
     one = kinds.add_parser("packing")
     one.add_argument("--points", type=int, default=64)
     one.add_argument("--threads", type=int, default=2)
-    one.add_argument("--measure", type=float, default=4.0, help="seconds of each measurement")
+    one.add_argument("--preset", default="gokmen-2017")
+    one.add_argument("--after", type=int, default=200, help="steps of training before the measurement")
+    one.add_argument("--measure", type=float, default=4.0, help="seconds of the measurements together and alone")
     one.set_defaults(measured=packing)
     one = kinds.add_parser("planning")
     one.add_argument("--points", type=int, default=10_000)

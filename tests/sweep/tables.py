@@ -26,7 +26,7 @@ def synthetic(
     """Return the table of grids {name: {path: values}} (default: one of two axes), of `seeds` chips each.
 
     penalty: the mean of a point, from its values by path (default: 50 |up_down - 1| + 50 dw_min for TWO, else the sum
-    of the numbers). noise: its standard deviation over chips, drawn from a fixed seed. failed: {point: (status, reason)}.
+    of the numbers). noise: its standard deviation over chips, from a fixed seed. failed: {point: (status, reason)}.
     """
     grids = {"map": TWO} if grids is None else grids
     paths = list(dict.fromkeys(path for axes in grids.values() for path in axes))
