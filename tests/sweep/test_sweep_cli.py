@@ -22,7 +22,7 @@ def test_a_sweep_says_its_plan_first_and_what_it_found_last(file, tmp_path, caps
     assert mho(["sweep", str(file), "--out", str(out), "--plain"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "9 points of 2 chips: 16 chips in 2 runs, and 2 chips of the baseline in one more"
-    assert lines[1].startswith("1 points cannot be and are not run; point 7: lr: the learning rate must be above 0")
+    assert lines[1].startswith("1 point cannot be and will not be run; point 7: lr: the learning rate must be above 0")
     assert lines[2].startswith("expected: ")
     assert "of memory" in lines[2]
     assert lines[-1].endswith("of 9 points within 0.3 points of the baseline, 1 failed")

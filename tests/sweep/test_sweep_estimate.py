@@ -62,7 +62,7 @@ def test_the_cost_of_packs_is_that_of_probes_for_as_many_chips(monkeypatch):
     assert probed == [2, 8]  # the baseline, and one of the two alike
     assert cost == Estimate(seconds=20.0 + 80.0 + 80.0, memory=40e6, workers=1)
     lines = said(made, made.packs[2:], cost)
-    assert lines[-2] == "2 runs are finished already, 1 are left"
+    assert lines[-2] == "finished already: 2 runs; left: 1"
     assert lines[-1].startswith("expected: 3 min, and for the largest run 40 MB")
 
 

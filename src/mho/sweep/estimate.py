@@ -84,13 +84,14 @@ def said(plan: Plan, packs: Sequence[Pack], cost: Estimate | None) -> list[str]:
     seeds, points = plan.sweep.seeds, len(plan.values)
     baseline = sum(pack.points == (BASELINE,) for pack in plan.packs)
     runs, chips = len(plan.packs) - baseline, (points - len(plan.refused)) * seeds
-    also = f", and {seeds} chips of the baseline in one more" if baseline else ""
-    lines = [f"{points} points of {seeds} chips: {chips} chips in {runs} runs{also}"]
+    also = f", and {counted(seeds, 'chip')} of the baseline in one more" if baseline else ""
+    each = f"{counted(points, 'point')} of {counted(seeds, 'chip')}"
+    lines = [f"{each}: {counted(chips, 'chip')} in {counted(runs, 'run')}{also}"]
     if plan.refused:
         number, why = next(iter(plan.refused.items()))
-        lines.append(f"{len(plan.refused)} points cannot be and are not run; point {number}: {why}")
+        lines.append(f"{counted(len(plan.refused), 'point')} cannot be and will not be run; point {number}: {why}")
     if len(packs) < len(plan.packs):
-        lines.append(f"{len(plan.packs) - len(packs)} runs are finished already, {len(packs)} are left")
+        lines.append(f"finished already: {counted(len(plan.packs) - len(packs), 'run')}; left: {len(packs)}")
     if cost is not None and cost.seconds:
         on = f" on {cost.workers} workers" if cost.workers > 1 else ""
         lines.append(
@@ -98,6 +99,11 @@ def said(plan: Plan, packs: Sequence[Pack], cost: Estimate | None) -> list[str]:
             "program and the data"
         )
     return lines
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number of things in words, as "1 run" or "3 runs"."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def size(count: float) -> str:
