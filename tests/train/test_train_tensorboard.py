@@ -71,6 +71,21 @@ def test_epochs_before_the_option_are_written_at_once(tmp_path: Path) -> None:
     assert [s for s, _ in scalars(folder / FOLDER)["accuracy/test"]] == [6, 12, 18]
 
 
+def test_what_was_written_beyond_the_checkpoint_is_dropped(tmp_path: Path) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    folder = tmp_path / "run"
+    train(small(epochs=2), out=folder, progress=False, tensorboard=True)
+    with SummaryWriter(str(folder / FOLDER)) as writer:  # as a run does that is then killed within its third epoch
+        writer.add_scalar("running/loss", 99.0, 15)
+    train(small(epochs=3), resume=folder, progress=False, tensorboard=True)
+    found = scalars(folder / FOLDER)["running/loss"]
+    assert 99.0 not in [v for _, v in found]
+    assert [s for s, _ in found] == sorted({s for s, _ in found})
+    assert found[-1][0] == 18
+
+
+@pytest.mark.slow
 def test_a_killed_run_has_no_step_twice(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     few = ("--data", "digits", "--epochs", 5, "--threads", 1, "--tensorboard", "--plain")
