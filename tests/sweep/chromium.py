@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -45,8 +46,8 @@ class Chromium:
             f"--user-data-dir={self._folder.name}", "--hide-scrollbars", *rules, "about:blank",
         ]  # fmt: skip
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{to_read} 4>&{to_write}', "sh", *command],
-            pass_fds=(to_read, to_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=False,
+            preexec_fn=lambda: _pipes(to_read, to_write),
         )  # fmt: skip
         os.close(to_read)
         os.close(to_write)
@@ -158,6 +159,13 @@ class Chromium:
                 " return { x: b.x + scrollX, y: b.y + scrollY, width: b.width, height: b.height }; })()"
             )
         )
+
+
+def _pipes(to_read: int, to_write: int) -> None:
+    """Give the browser its commands at descriptor 3 and its answers at 4, whatever numbers the pipes had."""
+    high = [fcntl.fcntl(one, fcntl.F_DUPFD, 10) for one in (to_read, to_write)]
+    for descriptor, one in zip((3, 4), high, strict=True):
+        os.dup2(one, descriptor)
 
 
 def main() -> None:

@@ -46,9 +46,10 @@ def ticks(axis: Axis) -> list[tuple[float, str]]:
 def colours(scale: Sequence[float]) -> dict[str, Any]:
     """Return the colour axis of penalties over `Results.scale`; what lies far outside has the colours of its ends."""
     texts = [f"{v:.3g}" for v in scale[:-1]] + [f"≥ {scale[-1]:.3g}"]
-    bar = {
-        "title": {"text": "penalty (points)", "side": "right"}, "tickmode": "array", "tickvals": list(scale),
-        "ticktext": texts, "thickness": 14, "outlinewidth": 0,
+    bar = {  # below the picture, so that a phone's whole width is left for it
+        "title": {"text": "penalty (points)", "side": "top", "font": {"size": 11}}, "tickmode": "array",
+        "tickvals": list(scale), "ticktext": texts, "thickness": 12, "outlinewidth": 0, "orientation": "h", "len": 0.9,
+        "x": 0.5, "y": -0.14, "yanchor": "top",
     }  # fmt: skip
     return {"colorscale": [list(stop) for stop in SCALE], "cmin": scale[0], "cmax": scale[-1], "colorbar": bar}
 

@@ -14,6 +14,8 @@ from mho.sweep.report.look import FAILED, axis_layout, colours, hover, thin
 from mho.sweep.report.results import DONE, Grid, Results
 from mho.sweep.report.text import value_text
 
+ROOM: dict[str, Any] = {"height": 560, "margin": {"l": 64, "r": 16, "t": 12, "b": 120}}
+"""Of a map, with its scale of colours below."""
 DOTS = 900
 """Up to so many points of a map are drawn as dots, with what is known of them under the mouse."""
 
@@ -86,8 +88,7 @@ def _figure(results: Results, name: str, title: str, axes: list[str]) -> Figure:
         "points, penalties are joined by straight lines."
     )
     figure = Figure(name, title, escape(text), axes[0], axes[1])
-    # The colour bar stands at the right, the legend above the picture.
-    figure.layout |= {"height": 520, "margin": {"l": 64, "r": 10, "t": 12, "b": 52}}
+    figure.layout |= ROOM
     return figure
 
 
@@ -184,7 +185,7 @@ def scatter(results: Results, grid: Grid, name: str) -> Figure:
                 "hovertemplate": "%{text}<extra></extra>", "showlegend": label == "failed" and bool(rows),
             }
         )  # fmt: skip
-    figure.layout |= {"height": 520, "xaxis": axis_layout(grid.axes[k]), "yaxis": axis_layout(grid.axes[j])}
+    figure.layout |= {**ROOM, "xaxis": axis_layout(grid.axes[k]), "yaxis": axis_layout(grid.axes[j])}
     return figure
 
 

@@ -195,7 +195,10 @@ def _border(grid: Grid, name: str, own: Sequence[Requirement]) -> Section:
         told = table(head, rows).replace('class="scroll"', 'class="scroll border"')
         count = words.plural(len(lines), "line")
         parts.append(f"<details{opened}><summary>along {escape(axis.name)}: {count}{more}</summary>{told}</details>")
-    text = "<p>Where the acceptable region ends along each axis, with its interval (also in border.csv).</p>"
+    text = (
+        "<p>Where the acceptable region ends along each axis, with its 95 % interval; … stands where that reaches past "
+        "the values of the sweep. Also in border.csv.</p>"
+    )
     return Section(f"{name}-border", "Border as numbers", text + "".join(parts) if parts else "", level=3)
 
 

@@ -66,7 +66,7 @@ def interval_text(name: str, limit: Limit) -> str:
     factor, unit = (100.0, " %") if in_percent(name) else (1.0, "")
     low, high = limit.ends
     known = [factor * v for v in (low, high) if v is not None]
-    spread = (max(known) - min(known)) / 2 if len(known) == 2 else None
+    spread = abs(known[0] - (known[1] if len(known) == 2 else factor * limit.value)) / 2 if known else None
     low_text, high_text = ("…" if v is None else _digits(factor * v, spread) for v in (low, high))
     return f"{low_text} to {high_text}{unit}"
 
