@@ -1,6 +1,6 @@
 """Milliseconds of a training step in one process of one or two threads, and in two processes of one thread each.
 
-    python benchmarks/ranks.py [--repeats 40]
+python benchmarks/ranks.py [--repeats 40]
 """
 
 from __future__ import annotations

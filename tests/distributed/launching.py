@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from train.runs import environment
 
@@ -17,12 +16,6 @@ def torchrun(processes: int, *arguments: object, **variables: str) -> subprocess
     return subprocess.run(
         command(processes, *arguments), capture_output=True, text=True, timeout=300, check=False, env=env(**variables)
     )
-
-
-def start(processes: int, *arguments: object, **variables: str) -> subprocess.Popen[str]:
-    """Start such a program and return at once."""
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command(processes, *arguments), env=env(**variables), **pipes)
 
 
 def command(processes: int, *arguments: object) -> list[str]:

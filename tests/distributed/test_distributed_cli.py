@@ -127,7 +127,7 @@ def members(*arguments: list[object], **variables: str) -> list[subprocess.Popen
 def test_ranks_with_other_settings_are_refused(tmp_path: Path) -> None:
     both = members(settings(tmp_path, seed=1), settings(tmp_path, seed=2))
     for process in both:
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=300)
         assert process.returncode == 1, said
         assert said.count("\n") == 1
         assert "agree in the settings, but seed is 1 on rank 0 and 2 on rank 1" in said
@@ -140,7 +140,7 @@ def test_a_rank_that_dies_is_told_by_the_other(gone: int, tmp_path: Path) -> Non
     try:
         wait_for_epoch(tmp_path / "run", 2, both[0])
         both[gone].send_signal(signal.SIGKILL)
-        _, said = both[1 - gone].communicate(timeout=60)
+        _, said = both[1 - gone].communicate(timeout=300)
     finally:
         for process in both:
             process.kill()
@@ -150,13 +150,14 @@ def test_a_rank_that_dies_is_told_by_the_other(gone: int, tmp_path: Path) -> Non
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_a_rank_that_is_silent_is_told_by_the_other(tmp_path: Path) -> None:
     run = [*settings(tmp_path, epochs=100_000), "--out", tmp_path / "run"]
     both = members(run, run, MHO_RANK_TIMEOUT="8")
     try:
         wait_for_epoch(tmp_path / "run", 2, both[0])
         both[1].send_signal(signal.SIGSTOP)
-        _, said = both[0].communicate(timeout=60)
+        _, said = both[0].communicate(timeout=300)
     finally:
         for process in both:
             process.kill()
@@ -170,7 +171,7 @@ def test_a_rank_that_fails_says_why_to_the_others(tmp_path: Path) -> None:
     assert alone(*settings(tmp_path, epochs=1), "--out", good).returncode == 0
     go_on = ["train", "--resume", good, "--epochs", 2, "--plain"]
     both = members(go_on, [*go_on[:2], tmp_path / "nothing", *go_on[3:]])
-    said = [process.communicate(timeout=120)[1] for process in both]
+    said = [process.communicate(timeout=300)[1] for process in both]
     assert [process.returncode for process in both] == [1, 1]
     assert "nothing holds no run to resume" in said[1]
     assert "rank 0 of 2 stopped, because another one did. rank 1: " in said[0]
