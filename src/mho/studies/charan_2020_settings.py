@@ -80,7 +80,7 @@ class Settings(BenchSettings):
     cifar: Task = field(
         default_factory=lambda: Task(
             "vgg-16", "cifar10", epochs=60, lr=0.05, batch_size=128, augment="flip-crop", optimizer="sgd",
-            aware_epochs=30, aware_lr=0.02, fractions=(0.03, 0.05, 0.1), calibration=2000, adapt_epochs=5,
+            aware_epochs=30, aware_lr=0.02, fractions=(0.03, 0.05, 0.1), calibration=5000, adapt_epochs=3,
             adapt_lr=0.003, chips=5, at_once=1,
         )
     )  # fmt: skip
