@@ -12,7 +12,7 @@ import numpy as np
 
 from mho.report.figure import Figure
 from mho.sweep.report.look import FAILED, colours, hover, thin
-from mho.sweep.report.maps import drawn_axes
+from mho.sweep.report.maps import ROOM, drawn_axes
 from mho.sweep.report.results import DONE, Axis, Grid, Results
 from mho.sweep.report.text import value_text
 
@@ -67,7 +67,7 @@ def filling_map(results: Results, grid: Grid, name: str) -> Figure:
             "hovertemplate": "%{text}<extra></extra>",
         }
     )  # fmt: skip
-    figure.layout |= {"height": 460, "margin": {"l": 64, "r": 10, "t": 12, "b": 52}}
+    figure.layout |= ROOM
     figure.layout |= {"xaxis": _axis(x), "yaxis": _axis(y)}
     return figure
 
@@ -78,7 +78,7 @@ def _cells(
     z = np.full(shape, np.nan)
     for at, n in best.items():
         z[at] = grid.points[n].mean
-    look, gap = colours(results.threshold), int(max(shape) <= SPACED)
+    look, gap = colours(results.scale), int(max(shape) <= SPACED)
     trace: dict[str, Any] = {
         "type": "heatmap", "x": list(range(shape[1])), "y": list(range(shape[0])), "z": [thin(row) for row in z],
         "zmin": look["cmin"], "zmax": look["cmax"], "colorscale": look["colorscale"], "colorbar": look["colorbar"],
