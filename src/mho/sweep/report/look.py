@@ -49,7 +49,7 @@ def colours(scale: Sequence[float]) -> dict[str, Any]:
     bar = {  # below the picture, so that a phone's whole width is left for it
         "title": {"text": "penalty (points)", "side": "top", "font": {"size": 11}}, "tickmode": "array",
         "tickvals": list(scale), "ticktext": texts, "thickness": 12, "outlinewidth": 0, "orientation": "h", "len": 0.9,
-        "x": 0.5, "y": -0.14, "yanchor": "top",
+        "x": 0.5, "y": -0.19, "yanchor": "top",
     }  # fmt: skip
     return {"colorscale": [list(stop) for stop in SCALE], "cmin": scale[0], "cmax": scale[-1], "colorbar": bar}
 

@@ -14,7 +14,7 @@ from mho.sweep.report.look import FAILED, axis_layout, colours, hover, thin
 from mho.sweep.report.results import DONE, Grid, Results
 from mho.sweep.report.text import value_text
 
-ROOM: dict[str, Any] = {"height": 560, "margin": {"l": 64, "r": 16, "t": 12, "b": 120}}
+ROOM: dict[str, Any] = {"height": 560, "margin": {"l": 64, "r": 16, "t": 12, "b": 132}}
 """Of a map, with its scale of colours below."""
 DOTS = 900
 """Up to so many points of a map are drawn as dots, with what is known of them under the mouse."""
