@@ -94,7 +94,7 @@ def whole(tmp_path_factory):
 def test_two_nodes_compute_the_same_bytes(tmp_path, cluster, whole):
     out = tmp_path / "out"
     process = begin_process(tmp_path, out, "--ray", cluster.address, **LONG)
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=600)
     assert process.returncode == 0, said
     assert "on 2 workers" in said
     assert results(out) == results(whole)
@@ -109,7 +109,7 @@ def test_a_killed_driver_is_gone_on_with_on_the_cluster(tmp_path, cluster, whole
     process.communicate()
     assert not (out / "table.parquet").exists()
     process = begin_process(tmp_path, out, "--ray", cluster.address, **LONG)
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=600)
     assert process.returncode == 0, said
     assert results(out) == results(whole)
 
