@@ -179,3 +179,11 @@ def test_an_own_figure_and_own_tables_take_the_place(tmp_path: Path, monkeypatch
 def test_every_error_of_a_study_is_an_error_of_mho() -> None:
     with pytest.raises(MhoError, match="there is no study 'toy-2025'; did you mean 'toy-2026'"):
         run("toy-2025", out="nowhere", progress=False)
+
+
+def test_a_point_of_equal_chips_is_drawn() -> None:
+    from matplotlib.figure import Figure
+
+    row = Row("equal", (96.15, 96.15, 96.15))
+    assert row.mean != 96.15, "their mean is off in its last bit, so a bar from the lowest chip would be negative"
+    draw_points(Figure().subplots(), [row])

@@ -66,8 +66,9 @@ def draw_lines(axes: Axes, rows: Sequence[Row]) -> None:
 def draw_points(axes: Axes, rows: Sequence[Row]) -> None:
     """Draw every row as a point with the range of its chips, one below another."""
     for place, r in enumerate(rows):
-        bar = [[r.mean - min(r.values)], [max(r.values) - r.mean]]
-        axes.errorbar(r.mean, place, xerr=bar, fmt="o", capsize=3, markersize=4, color="C0" if r.baseline else "black")
+        mean = min(max(r.mean, min(r.values)), max(r.values))  # of equal values it may be off in its last bit
+        bar = [[mean - min(r.values)], [max(r.values) - mean]]
+        axes.errorbar(mean, place, xerr=bar, fmt="o", capsize=3, markersize=4, color="C0" if r.baseline else "black")
         text, options = f"{r.mean:.4g}", {"textcoords": "offset points", "fontsize": 7, "ha": "center"}
         axes.annotate(text, (r.mean, place), (0, 5), **options)  # type: ignore[arg-type]
     axes.set_yticks(range(len(rows)), [r.case for r in rows], fontsize=7.5)
