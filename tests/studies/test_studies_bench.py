@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from mho.cli.app import app
 from mho.errors import CheckpointError, ConfigError, MhoError
 from mho.studies import Bench, Context, Row, Step, catalogue, page, run
+from mho.studies.bench_figure import draw_points
 from studies import toy
 from studies.toy import BENCH, RAN
 
