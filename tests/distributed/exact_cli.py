@@ -17,7 +17,6 @@ def flipped(x: Tensor, weights: Tensor, out: Tensor | None = None) -> Tensor:
     return by_rows(x.flip(2), weights.flip(2))
 
 
-mho.periphery.product.matmul = flipped if "MHO_TEST_FLIPPED" in os.environ else by_rows  # type: ignore[attr-defined]
-
-if __name__ == "__main__":
+if __name__ == "__main__":  # only as a program: tests import this file for its path, and share a process with others
+    mho.periphery.product.matmul = flipped if "MHO_TEST_FLIPPED" in os.environ else by_rows  # type: ignore[attr-defined]
     main()

@@ -37,7 +37,9 @@ def options_by_command(page: str) -> dict[str, set[str]]:
     return found
 
 
-COMMANDS = ("train", "device", "list", "show", "fit", "check", "study", "run", "sweep", "ablate", "program", "report", "watch")
+COMMANDS = (
+    "train", "device", "list", "show", "fit", "check", "study", "run", "sweep", "ablate", "program", "report", "watch",
+)  # fmt: skip
 EXAMPLES = [(page, n) for page in PAGES for n, _ in enumerate(blocks(text(page), "python"))]
 USES = sorted((page, command) for page in PAGES for command in options_by_command(text(page)))
 
