@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -71,13 +72,20 @@ def test_epochs_before_the_option_are_written_at_once(tmp_path: Path) -> None:
     assert [s for s, _ in scalars(folder / FOLDER)["accuracy/test"]] == [6, 12, 18]
 
 
+def next_second() -> None:
+    """Wait until the next files sort behind those that are there: their names hold seconds, then a number as text."""
+    time.sleep(1.01)
+
+
 def test_what_was_written_beyond_the_checkpoint_is_dropped(tmp_path: Path) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
     folder = tmp_path / "run"
     train(small(epochs=2), out=folder, progress=False, tensorboard=True)
+    next_second()
     with SummaryWriter(str(folder / FOLDER)) as writer:  # as a run does that is then killed within its third epoch
         writer.add_scalar("running/loss", 99.0, 15)
+    next_second()
     train(small(epochs=3), resume=folder, progress=False, tensorboard=True)
     found = scalars(folder / FOLDER)["running/loss"]
     assert 99.0 not in [v for _, v in found]
