@@ -103,8 +103,9 @@ def run(
         shown = reporter(progress)
         try:
             with places.executor(made.threads) as executor:
-                for line in said(made, left, estimate(made, left, executor) if progress and left else None):
-                    shown.write(line)
+                if not made.search:  # which says itself, batch by batch, what it is about to do
+                    for line in said(made, left, estimate(made, left, executor) if progress and left else None):
+                        shown.write(line)
                 table = _computed(folder, made, executor, shown)
         finally:
             shown.close()
