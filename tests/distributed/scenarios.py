@@ -7,7 +7,6 @@ step is compared bit for bit.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -158,7 +157,6 @@ def main(out: Path) -> None:
             states[name] = f"{type(error).__name__}: {error}"
     torch.save(states, out / f"{rank}.pt")
     distributed.destroy_process_group()
-    os._exit(0)  # gloo aborts a program that ends while DistributedDataParallel holds its group
 
 
 if __name__ == "__main__":
