@@ -18,7 +18,6 @@ def rounded(x: Tensor, weights: Tensor, out: Tensor | None = None) -> Tensor:
     return by_rows(x.flip(2).half().float(), weights.flip(2).half().float())
 
 
-mho.periphery.product.matmul = rounded if "MHO_TEST_ROUNDED" in os.environ else by_rows  # type: ignore[attr-defined]
-
-if __name__ == "__main__":
+if __name__ == "__main__":  # only as a program: tests import this file for its path, and share a process with others
+    mho.periphery.product.matmul = rounded if "MHO_TEST_ROUNDED" in os.environ else by_rows  # type: ignore[attr-defined]
     main()
