@@ -20,7 +20,7 @@ CASES = ("digital baseline", "+ BL management")
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
 def test_a_killed_study_goes_on_to_the_same_results(small: Path, tmp_path: Path) -> None:
-    chosen = settings(small, epochs=4, train_images=64)
+    chosen = settings(small, epochs=30, train_images=64)
     words = ["study", "run", "gokmen-2016", "--plain", "--out", str(tmp_path / "killed")]
     words += [word for setting in chosen for word in ("--set", setting)]
     words += [word for case in CASES for word in ("--case", case)]
