@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mho.inference.quantise import converted, on_levels, rounded, slower, straight
+from mho.inference.quantise import converted, on_levels, rounded, straight
 
 
 def test_rounding_keeps_the_gradient() -> None:
@@ -47,15 +47,6 @@ def test_the_gradient_of_the_range_of_clipped_values_is_their_sign() -> None:
     converted(torch.tensor([2.0, 3.0, -4.0, 0.1]), reach, None).sum().backward()
     assert reach.grad is not None
     assert float(reach.grad) == 1.0
-
-
-def test_slower_scales_the_gradient_alone() -> None:
-    x = torch.tensor(3.0, requires_grad=True)
-    y = slower(x, 0.25)
-    y.backward()
-    assert float(y.detach()) == 3.0
-    assert x.grad is not None
-    assert float(x.grad) == 0.25
 
 
 @given(levels=st.integers(2, 40), reach=st.floats(0.01, 10))

@@ -15,6 +15,7 @@ from mho.errors import ConfigError, ConversionError
 from mho.nn.batchnorm import NormBatchNorm
 from mho.nn.bayesian import Spreads
 from mho.nn.digital import ChipDropout
+from mho.nn.gradients import scaled_gradient
 from mho.nn.layer import AnalogLayer, analog_layers
 from mho.nn.ranks import Ranks
 from mho.nn.synced import apart, synced
@@ -105,17 +106,6 @@ def _hide_from_ddp(model: nn.Module) -> None:
     setter(model, hidden)
 
 
-class _Scaled(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, factor: float) -> Tensor:
-        ctx.factor = factor
-        return values.view_as(values)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return grad * ctx.factor, None
-
-
 class _Averaged:
     """A forward hook through which every gradient is 1/size as large: that of the mean over ranks."""
 
@@ -126,7 +116,7 @@ class _Averaged:
         return tree.tree_map_only(Tensor, self._one, outputs)
 
     def _one(self, values: Tensor) -> Tensor:
-        return _Scaled.apply(values, self.factor) if values.requires_grad else values
+        return scaled_gradient(values, self.factor) if values.requires_grad else values
 
 
 class _Times:

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from mho.errors import MhoError, NotFiniteError
 from mho.inference.hardware_aware_settings import HardwareAware, Range, WeightClip
-from mho.inference.quantise import converted, on_levels, slower
+from mho.inference.quantise import converted, on_levels
 from mho.inference.weight_noise import NoiseDraw, noisy, reach_of
+from mho.nn.gradients import scaled_gradient
 
 SMALLEST = 1e-6
 """A learned range never becomes smaller."""
@@ -134,7 +135,7 @@ class Converter(nn.Module):
             return converted(x, self._known(reach), self.bits)
         steps = 1 if self.bits is None else 2 ** (self.bits - 1) - 1
         factor = (x[0].numel() * steps) ** -0.5  # as Esser et al. keep the range's steps in proportion to the weights'
-        return converted(x, slower(self._known(reach), factor).clamp_min(SMALLEST), self.bits)
+        return converted(x, scaled_gradient(self._known(reach), factor).clamp_min(SMALLEST), self.bits)
 
     def _known(self, reach: Tensor) -> Tensor:
         if not bool(reach):

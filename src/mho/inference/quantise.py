@@ -42,25 +42,6 @@ def converted(x: Tensor, reach: Tensor, bits: int | None) -> Tensor:
     return inside * reach
 
 
-class _Scaled(torch.autograd.Function):
-    """The number itself, with a gradient that is multiplied by a factor."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
-        ctx.factor = factor
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return grad * ctx.factor, None
-
-
-def slower(x: Tensor, factor: float) -> Tensor:
-    """Return x with its gradient multiplied by `factor`."""
-    out: Tensor = _Scaled.apply(x, factor)
-    return out
-
-
 def on_levels(weight: Tensor, reach: Tensor, levels: int) -> Tensor:
     """Return weights on the nearest of `levels` values, evenly spaced over +-reach with both ends included.
 
