@@ -10,6 +10,7 @@ from typing import Any
 
 from mho.errors import CheckpointError, ConfigError
 from mho.folders import replacing, write_text
+from mho.report.words import plural
 
 BEGIN, END = "<!-- results: written by mho study page -->", "<!-- end of results -->"
 
@@ -50,7 +51,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], str]:
 def block(about: dict[str, Any], table: str, stem: str) -> str:
     """Return the Markdown of a study's results."""
     versions = about["versions"]
-    threads = "1 thread" if about["threads"] == 1 else f"{about['threads']} threads"
+    threads = plural(about["threads"], "thread")
     left = "" if about["complete"] else " Not all cases were run."
     points = "".join(f"- {line}\n" for line in about["setup"])
     return (

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mho.report.words import plural
 from mho.sweep.executors.base import Executor
 from mho.sweep.packs import Pack
 from mho.sweep.plan import Plan
@@ -84,14 +85,14 @@ def said(plan: Plan, packs: Sequence[Pack], cost: Estimate | None) -> list[str]:
     seeds, points = plan.sweep.seeds, len(plan.values)
     baseline = sum(pack.points == (BASELINE,) for pack in plan.packs)
     runs, chips = len(plan.packs) - baseline, (points - len(plan.refused)) * seeds
-    also = f", and {counted(seeds, 'chip')} of the baseline in one more" if baseline else ""
-    each = f"{counted(points, 'point')} of {counted(seeds, 'chip')}"
-    lines = [f"{each}: {counted(chips, 'chip')} in {counted(runs, 'run')}{also}"]
+    also = f", and {plural(seeds, 'chip')} of the baseline in one more" if baseline else ""
+    each = f"{plural(points, 'point')} of {plural(seeds, 'chip')}"
+    lines = [f"{each}: {plural(chips, 'chip')} in {plural(runs, 'run')}{also}"]
     if plan.refused:
         number, why = next(iter(plan.refused.items()))
-        lines.append(f"{counted(len(plan.refused), 'point')} cannot be and will not be run; point {number}: {why}")
+        lines.append(f"{plural(len(plan.refused), 'point')} cannot be and will not be run; point {number}: {why}")
     if len(packs) < len(plan.packs):
-        lines.append(f"finished already: {counted(len(plan.packs) - len(packs), 'run')}; left: {len(packs)}")
+        lines.append(f"finished already: {plural(len(plan.packs) - len(packs), 'run')}; left: {len(packs)}")
     if cost is not None and cost.seconds:
         on = f" on {cost.workers} workers" if cost.workers > 1 else ""
         lines.append(
@@ -99,11 +100,6 @@ def said(plan: Plan, packs: Sequence[Pack], cost: Estimate | None) -> list[str]:
             "program and the data"
         )
     return lines
-
-
-def counted(count: int, what: str) -> str:
-    """Return a number of things in words, as "1 run" or "3 runs"."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def size(count: float) -> str:

@@ -29,6 +29,7 @@ from mho.inference.times import Time, read_times
 from mho.nn import convert_to_digital
 from mho.nn.layer import chip_ids
 from mho.report.program import Outcome, write_program_report
+from mho.report.words import plural
 from mho.train.deploy import deployed
 from mho.train.program_progress import Silent, reporter
 from mho.train.program_source import place_of, run_of, trained_model
@@ -159,7 +160,7 @@ def _check_new(folder: Path) -> None:
 
 def _title(config: RunConfig, chips: int) -> str:
     network = config.network if "/" not in config.network else Path(config.network.rpartition(":")[0]).stem
-    return f"{network} on {Path(config.data).stem}, programmed on {chips} chip{'s' if chips > 1 else ''}"
+    return f"{network} on {Path(config.data).stem}, programmed on {plural(chips, 'chip')}"
 
 
 def _about(run: Path, config: RunConfig, place: int, seed: int, asked: Asked) -> dict[str, str]:

@@ -7,6 +7,7 @@ from math import isfinite, log10
 from typing import Any
 
 from mho.report.figure import number
+from mho.report.words import plural
 from mho.sweep.report.results import Axis, Point
 from mho.sweep.report.text import in_percent, point_text, points_text, value_text
 
@@ -56,7 +57,7 @@ def colours(scale: Sequence[float]) -> dict[str, Any]:
 
 def hover(axes: Iterable[Axis], point: Point) -> str:
     """Return what the page says of a point under the mouse."""
-    chips = f"{len(point.penalty)} chip{'' if len(point.penalty) == 1 else 's'}"
+    chips = plural(len(point.penalty), "chip")
     spread = f" ± {point.half:.2f}" if isfinite(point.half) else ""
     found = f"penalty {points_text(point.mean)}{spread} points, {chips}" if isfinite(point.mean) else "no penalty"
     wrong = f"<br>{point.status}: {wrapped(point.reason)}" if point.status != "done" else ""
