@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mho.sweep.table import DONE
+from mho.train.screen import Drawn, Printed, chosen
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,17 +40,13 @@ class Silent:
         """Take a bar off the screen."""
 
 
-class Lines(Silent):
+class Lines(Printed, Silent):
     """A plain line for every pack on stdout."""
 
     def __init__(self) -> None:
         self.points = self.finished = self.failed = self.before = 0
         self.began = time.monotonic()
         self.shares: dict[int, float] = {}
-
-    def write(self, text: str) -> None:
-        """Print a line at once, also into a pipe."""
-        print(text, flush=True)
 
     def begin(self, points: int, rows: Rows, workers: int) -> None:
         """Note where the sweep is."""
@@ -94,7 +90,7 @@ class Lines(Silent):
         return f"{self.finished} of {self.points} points done{failed}{speed if rate > 0 else ''}{left}"
 
 
-class Bar(Lines):
+class Bar(Drawn, Lines):
     """A bar on a terminal."""
 
     def __init__(self, console: Console) -> None:
@@ -106,10 +102,6 @@ class Bar(Lines):
         )
         self.task = self.progress.add_task("preparing", total=None)
         self.progress.start()
-
-    def write(self, text: str) -> None:
-        """Print above the bar."""
-        self.progress.console.print(text, highlight=False, markup=False)
 
     def done(self, rows: Rows) -> None:
         """Move the bar."""
@@ -125,20 +117,10 @@ class Bar(Lines):
         super().share(task, points)
         self.refresh()
 
-    def close(self) -> None:
-        """Take the bar off the screen."""
-        self.progress.stop()
-
 
 def reporter(progress: bool | str) -> Silent:
     """Return what shows a sweep: True: a bar on a terminal, lines elsewhere; "plain": lines; False: nothing."""
-    if not progress:
-        return Silent()
-    if progress == "plain" or not sys.stdout.isatty():
-        return Lines()
-    from rich.console import Console
-
-    return Bar(Console())
+    return chosen(progress, Silent, Lines, Bar)
 
 
 def duration(seconds: float) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from mho.inference.over_time import Moment
 from mho.report import words
+from mho.train.screen import Drawn, Printed, chosen
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +28,7 @@ class Silent:
         """Take a bar off the screen."""
 
 
-class Lines(Silent):
+class Lines(Printed, Silent):
     """A plain line for each time on stdout."""
 
     def phase(self, text: str) -> None:
@@ -39,12 +39,8 @@ class Lines(Silent):
         """Print what was found."""
         self.write(f"{moment.name}: {words.accuracy(moment.accuracy)}")
 
-    def write(self, text: str) -> None:
-        """Print a line at once, also into a pipe."""
-        print(text, flush=True)
 
-
-class Bar(Lines):
+class Bar(Drawn, Lines):
     """A line for each time, and below them a bar over the images of all passes."""
 
     def __init__(self, console: Console, passes: int) -> None:
@@ -67,21 +63,7 @@ class Bar(Lines):
         self.progress.update(self.task, total=self.passes * total, completed=self.done * total + done)
         self.done += done == total
 
-    def write(self, text: str) -> None:
-        """Print above the bar."""
-        self.progress.console.print(text, highlight=False, markup=False)
-
-    def close(self) -> None:
-        """Take the bar off the screen."""
-        self.progress.stop()
-
 
 def reporter(progress: bool | str, passes: int) -> Silent:
     """Return what shows the work: True: a bar on a terminal, lines elsewhere; "plain": lines; False: nothing."""
-    if not progress:
-        return Silent()
-    if progress == "plain" or not sys.stdout.isatty():
-        return Lines()
-    from rich.console import Console
-
-    return Bar(Console(), passes)
+    return chosen(progress, Silent, Lines, lambda console: Bar(console, passes))

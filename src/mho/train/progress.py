@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
+
+from mho.train.screen import Drawn, Printed, chosen
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +31,7 @@ class Silent:
         """Take a bar off the screen."""
 
 
-class Lines(Silent):
+class Lines(Printed, Silent):
     """A plain line per epoch on stdout."""
 
     def __init__(self) -> None:
@@ -56,12 +57,8 @@ class Lines(Silent):
             f"test accuracy {mean(line['test_accuracy']):.2f} %  {line['seconds']:.1f} s"
         )
 
-    def write(self, text: str) -> None:
-        """Print a line at once, also into a pipe."""
-        print(text, flush=True)
 
-
-class Bar(Lines):
+class Bar(Drawn, Lines):
     """A line per epoch, and below them a bar: epoch, running loss and accuracy, time left in the run."""
 
     def __init__(self, console: Console) -> None:
@@ -104,27 +101,13 @@ class Bar(Lines):
         self.done = line["epoch"]
         super().epoch(line)
 
-    def write(self, text: str) -> None:
-        """Print above the bar."""
-        self.progress.console.print(text, highlight=False, markup=False)
-
-    def close(self) -> None:
-        """Take the bar off the screen."""
-        self.progress.stop()
-
     def _where(self) -> str:
         return f"epoch {min(self.done + 1, self.epochs)}/{self.epochs}"
 
 
 def reporter(progress: bool | str) -> Silent:
     """Return what shows a run: True: a bar on a terminal, lines elsewhere; "plain": lines; False: nothing."""
-    if not progress:
-        return Silent()
-    if progress == "plain" or not sys.stdout.isatty():
-        return Lines()
-    from rich.console import Console
-
-    return Bar(Console())
+    return chosen(progress, Silent, Lines, Bar)
 
 
 def mean(values: Sequence[float | None]) -> float:
