@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mho.errors import CheckpointError
-from mho.sweep.table import CSV, TABLE, field_kind, read, write
+from mho.sweep.report.results import read_results
+from mho.sweep.search.outcome import outcomes
+from mho.sweep.table import CSV, DIVERGED, DONE, FAILED, REFUSED, TABLE, field_kind, read, worst, write
 from sweep.tables import synthetic
 
 
@@ -47,6 +49,27 @@ def test_rows_by_value():
     assert len(table.where(status="refused")) == 3
     assert len(table.where(point=-1)) == 3
     assert len(table) == 3 * (25 + 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "which"),
+    [
+        ((DONE, DONE, DONE), 0),
+        ((DONE, FAILED, FAILED), 1),
+        ((FAILED, DONE, REFUSED), 2),
+        ((DONE, DIVERGED, REFUSED), 1),
+    ],
+)
+def test_the_worst_chip_speaks_for_its_point(status, which):
+    table = synthetic({"a": {"x": [0.1]}})
+    rows = [row for row, point in enumerate(table.rows["point"]) if point == 0]
+    for row, one in zip(rows, status, strict=True):
+        table.rows["status"][row], table.rows["reason"][row] = one, f"chip {row}"
+    assert worst(table.rows, rows) == rows[which]
+    (point,), (outcome,) = read_results(table).points, outcomes(table, [{"x": 0.1}], None)
+    assert point.status == outcome.status == status[which]
+    failed = sum(one != DONE for one in status)
+    assert point.reason == (f"{failed} of 3 chips: chip {rows[which]}" if failed else "")
 
 
 @pytest.mark.parametrize(

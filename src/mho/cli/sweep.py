@@ -121,16 +121,12 @@ def _kept(folder: Path) -> str:
 
 def last_line(table: Any) -> str:
     """Return how many points are acceptable, of how many, and how many failed."""
-    from statistics import fmean
-
+    from mho.sweep.report.results import read_results
     from mho.sweep.table import DONE
 
-    limit, failed = table.about["threshold"], set()
-    penalties: dict[int, list[float]] = {}
-    for point, penalty, status in zip(*(table.rows[name] for name in ("point", "penalty", "status")), strict=True):
-        if point >= 0:
-            penalties.setdefault(point, []).append(penalty)
-            failed |= {point} if status != DONE else set()
-    fine = sum(n not in failed and None not in p and fmean(p) <= limit for n, p in penalties.items())
-    lost = f", {len(failed)} failed" if failed else ""
-    return f"{fine} of {len(penalties)} points within {limit:g} points of the baseline{lost}"
+    results = read_results(table)
+    points, limit = results.points, results.threshold
+    fine = sum(p.status == DONE and p.mean <= limit for p in points)
+    failed = sum(p.status != DONE for p in points)
+    lost = f", {failed} failed" if failed else ""
+    return f"{fine} of {len(points)} points within {limit:g} points of the baseline{lost}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,8 @@ BASELINE = -1
 """The number of the point that is the baseline."""
 DONE, DIVERGED, REFUSED, OUT_OF_MEMORY, FAILED = "done", "diverged", "refused", "out of memory", "failed"
 STATUSES = (DONE, DIVERGED, REFUSED, OUT_OF_MEMORY, FAILED)
+OF_THE_DEVICE = (DIVERGED, REFUSED)
+"""What says something of the device and rules a point out; any other failure only leaves its penalty unknown."""
 
 PLACE = {"point": "int32", "grid": "string", "replicate": "int32", "chip": "int64"}
 RESULT = {
@@ -57,6 +59,12 @@ class SweepTable:
         """Return the rows that have these values, as `where(status="done", grid="map")`."""
         keep = [k for k in range(len(self)) if all(self.rows[name][k] == value for name, value in equal.items())]
         return SweepTable({name: [column[k] for k in keep] for name, column in self.rows.items()}, self.about)
+
+
+def worst(rows: Mapping[str, Sequence[Any]], of_point: Sequence[int]) -> int:
+    """Return which of the rows of a point speaks for it: the first that rules it out, else that failed, else of all."""
+    status = rows["status"]
+    return min(of_point, key=lambda row: (status[row] == DONE, status[row] not in OF_THE_DEVICE))
 
 
 def read(folder: Path) -> SweepTable:

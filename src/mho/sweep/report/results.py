@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from mho.sweep.crossing import logarithmic
 from mho.sweep.report.confidence import half_widths
-from mho.sweep.table import BASELINE, DIVERGED, DONE, REFUSED
+from mho.sweep.table import BASELINE, DONE, OF_THE_DEVICE, worst
 
 if TYPE_CHECKING:
     from mho.sweep.table import SweepTable
 
 Value = float | int | str
-OF_THE_DEVICE = (DIVERGED, REFUSED)
-"""What rules a point out; any other failure only leaves its penalty unknown."""
 LISTED = 20
 """Values up to which an axis may be logarithmic by itself: of more, the sweep file says so."""
 SCATTERED = 2
@@ -200,11 +198,10 @@ def _point(number: int, own: Sequence[int], rows: Mapping[str, list[Any]], colum
     def known(name: str) -> tuple[float, ...]:
         return tuple(rows[name][r] for r in own if rows[name][r] is not None and isfinite(rows[name][r]))
 
-    failed = [r for r in own if rows["status"][r] != DONE]
-    failed.sort(key=lambda r: rows["status"][r] not in OF_THE_DEVICE)
-    status, reason = (rows["status"][failed[0]], rows["reason"][failed[0]] or "") if failed else (DONE, "")
-    if failed and len(failed) < len(own):
-        reason = f"{len(failed)} of {len(own)} chips: {reason}"
+    speaks, failed = worst(rows, own), sum(rows["status"][r] != DONE for r in own)
+    status, reason = rows["status"][speaks], (rows["reason"][speaks] or "") if failed else ""
+    if 0 < failed < len(own):
+        reason = f"{failed} of {len(own)} chips: {reason}"
     return Point(
         number, tuple(column[own[0]] for column in columns), known("penalty"), known("test_accuracy"), status, reason,
         any(bool(rows["halved"][r]) for r in own),

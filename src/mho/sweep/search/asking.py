@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mho.errors import ConfigError
-from mho.sweep.search.outcome import RULED_OUT, Outcome
+from mho.sweep.search.outcome import Outcome
 from mho.sweep.search.settings import COST, PENALTY, Search
 from mho.sweep.search.space import Space
+from mho.sweep.table import OF_THE_DEVICE
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -66,9 +67,9 @@ def trial(search: Search, space: Space, one: Outcome, threshold: float) -> Froze
     from optuna.trial import TrialState, create_trial
 
     penalty = one.penalty if math.isfinite(one.penalty) else WORST
-    unknown = not math.isfinite(one.penalty) and one.status not in RULED_OUT
+    unknown = not math.isfinite(one.penalty) and one.status not in OF_THE_DEVICE
     failed = unknown or (COST in search.targets and not math.isfinite(one.cost))
-    excess = max(penalty, WORST if one.status in RULED_OUT else penalty) - threshold
+    excess = max(penalty, WORST if one.status in OF_THE_DEVICE else penalty) - threshold
     targets = {COST: one.cost, PENALTY: penalty}
     return create_trial(
         state=TrialState.FAIL if failed else TrialState.COMPLETE,

@@ -11,10 +11,7 @@ from typing import Any
 from mho.over_chips import deviation
 from mho.sweep.search.cost import Cost
 from mho.sweep.search.settings import COST, PENALTY
-from mho.sweep.table import DIVERGED, DONE, REFUSED, SweepTable
-
-RULED_OUT = (DIVERGED, REFUSED)
-"""Ends that say something of the device; any other leaves its penalty unknown."""
+from mho.sweep.table import DONE, SweepTable, worst
 
 
 @dataclass(frozen=True)
@@ -54,8 +51,7 @@ def _outcome(
     number: int, values: dict[str, Any], table: SweepTable, rows: list[int], cost: Cost | None, threshold: float
 ) -> Outcome:
     penalties = [p for r in rows if (p := table.rows["penalty"][r]) is not None and math.isfinite(p)]
-    bad = [s for r in rows if (s := table.rows["status"][r]) != DONE]
-    status = next((s for s in bad if s in RULED_OUT), bad[0] if bad else DONE)
+    status = table.rows["status"][worst(table.rows, rows)]
     whole = len(penalties) == len(rows)
     penalty = fmean(penalties) if whole else math.nan
     price = cost(values) if cost else 0.0
