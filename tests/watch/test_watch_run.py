@@ -16,7 +16,7 @@ from mho import RunConfig, train
 from mho.errors import CheckpointError
 from mho.train.progress import Silent
 from mho.watch import look, serving
-from mho.watch.live import Live
+from mho.watch.live import Live, stamp
 from train.runs import mho, start
 from watch.made import begin, line, write_epochs
 
@@ -104,6 +104,17 @@ def test_files_that_do_not_change_are_read_once(tmp_path: Path, monkeypatch: pyt
     for _ in range(5):
         live.newer("")
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["config.toml", "metrics.jsonl", "diverged.json", "sweep.toml", "plan.json", "packs/00000.parquet", "search.json"],
+)
+def test_each_file_that_a_view_is_made_from_is_watched(tmp_path: Path, name: str) -> None:
+    before = stamp(tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    assert stamp(tmp_path) != before
 
 
 class Watched(Silent):

@@ -113,9 +113,11 @@ def _work(file: Path | None, folder: Path, options: dict[str, Any], *, plain: bo
 
 def _kept(folder: Path) -> str:
     """Return what is left of a sweep that stopped, and how to go on."""
-    if not (folder / "plan.json").is_file():
+    from mho.sweep.files import PACKS, PLAN
+
+    if not (folder / PLAN).is_file():
         return "nothing had been written yet"
-    packs = len(list((folder / "packs").glob("*.parquet")))
+    packs = len(list((folder / PACKS).glob("*.parquet")))
     return f"{packs} finished runs are kept; go on with: mho sweep --resume {folder}"
 
 

@@ -31,7 +31,7 @@ from mho.sweep.table import (
     write_parquet,
 )  # fmt: skip
 
-SWEEP, PLAN, PACKS, LOCK = "sweep.toml", "plan.json", "packs", ".lock"
+SWEEP, PLAN, PACKS, SEARCH, LOCK = "sweep.toml", "plan.json", "packs", "search.json", ".lock"
 VERSION = 1
 STORED = {**{k: v for k, v in PLACE.items() if k != "grid"}, **{k: v for k, v in RESULT.items() if k != "penalty"}}
 """Columns of the file of a pack: what the plan and the baseline do not say."""

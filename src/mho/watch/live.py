@@ -11,9 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from mho.errors import MhoError
+from mho.sweep.files import PACKS, PLAN, SEARCH, SWEEP
+from mho.sweep.table import TABLE
+from mho.train.metrics import METRICS
+from mho.train.unattended import DIVERGED
 from mho.watch.view import WAITING, View, look
 
-FILES = ("config.toml", "metrics.jsonl", "diverged.json", "sweep.toml", "plan.json", "table.parquet", "search.json")
+FILES = ("config.toml", METRICS, DIVERGED, SWEEP, PLAN, TABLE, SEARCH)
 PAUSE = 0.5
 """Seconds between two looks at the files."""
 SHARE = 0.1
@@ -77,7 +81,7 @@ def _files(folder: Path) -> list[tuple[str, int, int]]:
             continue
         found.append((name, about.st_size, about.st_mtime_ns))
     try:
-        with os.scandir(folder / "packs") as entries:
+        with os.scandir(folder / PACKS) as entries:
             for entry in entries:
                 if entry.name.endswith(".parquet") and not entry.name.startswith("."):
                     about = entry.stat()

@@ -13,10 +13,10 @@ from typing import Any
 from mho.errors import CheckpointError
 from mho.report import words
 from mho.report.figure import Figure
-from mho.sweep.files import PLAN, pack_file
+from mho.sweep.files import PLAN, SEARCH, pack_file
 from mho.sweep.report.lines import single
 from mho.sweep.report.maps import scatter
-from mho.sweep.report.pareto import SEARCH, pareto, read_search
+from mho.sweep.report.pareto import pareto, read_search
 from mho.sweep.report.requirements import along, best_text, share_acceptable
 from mho.sweep.report.results import DONE, Grid, Results, read_results
 from mho.sweep.table import TABLE, read

@@ -8,6 +8,8 @@ from typing import Any
 
 from mho.errors import CheckpointError
 from mho.report.figure import Figure
+from mho.sweep.files import PLAN, SWEEP
+from mho.train.metrics import METRICS
 
 WAITING, RUNNING, FINISHED, DIVERGED = "waiting", "running", "finished", "diverged"
 
@@ -55,9 +57,9 @@ def look(folder: Path) -> View:
 
 def kind_of(folder: Path) -> str:
     """Return "run" or "sweep", "" where nothing is yet; raise CheckpointError for a directory of anything else."""
-    if (folder / "plan.json").is_file() or (folder / "sweep.toml").is_file():
+    if (folder / PLAN).is_file() or (folder / SWEEP).is_file():
         return "sweep"
-    if (folder / "metrics.jsonl").is_file():
+    if (folder / METRICS).is_file():
         return "run"
     if inner := sorted(p.parent for p in folder.glob("runs/*/config.toml")):
         raise CheckpointError(

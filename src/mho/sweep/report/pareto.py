@@ -13,10 +13,10 @@ from typing import Any
 from mho.errors import CheckpointError
 from mho.report.figure import BLUE, GREEN, GREY, RED, Figure, plain
 from mho.report.tables import table
+from mho.sweep.files import SEARCH
 from mho.sweep.report.results import Results
 from mho.sweep.report.text import points_text, value_text
 
-SEARCH = "search.json"
 FAR = 10
 """Thresholds above the threshold at which the axis of penalties ends, unless the front ends before."""
 

@@ -15,7 +15,7 @@ from mho.folders import write_text
 from mho.sweep.engine import carry_out
 from mho.sweep.estimate import estimate, said
 from mho.sweep.executors.base import Executor
-from mho.sweep.files import collected, finished, write_plan, write_table
+from mho.sweep.files import SEARCH, collected, finished, write_plan, write_table
 from mho.sweep.packs import Pack
 from mho.sweep.plan import Plan
 from mho.sweep.progress import Lines, Silent
@@ -27,8 +27,6 @@ from mho.sweep.search.settings import COST, Search, read_search
 from mho.sweep.search.space import Space
 from mho.sweep.settings import Sweep
 from mho.sweep.table import SweepTable
-
-FILE = "search.json"
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def _say(plan: Plan, left: Sequence[Pack], search: Search, executor: Executor, s
 
 def _write(asked: Question, name: str, folder: Path, found: Sequence[Outcome]) -> None:
     held = as_json(asked.search, name, asked.threshold, found, best(found, asked.search.targets))
-    write_text(folder / FILE, json.dumps(held) + "\n")
+    write_text(folder / SEARCH, json.dumps(held) + "\n")
 
 
 def _table(folder: Path, plan: Plan) -> SweepTable:
@@ -137,7 +135,7 @@ def _short(value: Any) -> str:
 
 def study_name(folder: Path) -> str:
     """Return the name of the study of Optuna that a search has been given, "" where there is none yet."""
-    path = folder / FILE
+    path = folder / SEARCH
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["study"])
     except FileNotFoundError:
