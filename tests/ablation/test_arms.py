@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from mho.ablation import Options, plan
-from mho.ablation.arms import CONFIGURED, NONE, Batch, packed
+from mho.ablation.arms import CONFIGURED, NONE, Batch
+from mho.ablation.packed import packed
 from mho.characterize.subject import config_of
 from mho.config import RunConfig, dump, preset
 from mho.config.toml import loads

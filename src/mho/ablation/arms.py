@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from mho.ablation.packed import packed
 from mho.ablation.property import Found
 from mho.config import AnalogConfig, RunConfig
-from mho.config.packed import packed
 from mho.errors import ConfigError
 
 Kind = Literal["configured", "off", "alone", "none"]
