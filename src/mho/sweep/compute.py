@@ -83,7 +83,7 @@ class _Run:
                 told((trainer.epoch + steps / trainer.order.steps) / epochs)
 
         while trainer.epoch < epochs or not trained:
-            trained.append(trainer.run_epoch(update) if epochs else trainer.test_line())
+            trained.append(trainer.next_line(update))
 
 
 def compute(

@@ -75,6 +75,10 @@ class Trainer:
         lr, factor = self.config.lr, self.config.lr_schedule.at(epoch)
         return [v * factor for v in lr] if isinstance(lr, tuple) else lr * factor
 
+    def next_line(self, update: Update | None = None) -> dict[str, Any]:
+        """Return the next line of metrics.jsonl: of an epoch, or of the test alone in a run without epochs."""
+        return self.run_epoch(update) if self.config.epochs else self.test_line()
+
     def run_epoch(self, update: Update | None = None) -> dict[str, Any]:
         """Train one epoch and evaluate; return its line of metrics.jsonl.
 

@@ -154,7 +154,7 @@ def _run(config: RunConfig, place: Place, shown: Silent, data: Dataset) -> Resul
     setup = time.perf_counter() - place.start
     shown.begin(epochs=config.epochs, steps=trainer.order.steps, done=trainer.epoch)
     while trainer.epoch < config.epochs or not lines:
-        line = trainer.run_epoch(shown.update) if config.epochs else trainer.test_line()
+        line = trainer.next_line(shown.update)
         if folder is None:
             lines.append(line)
         else:
