@@ -9,7 +9,7 @@ import numpy as np
 
 from mho.studies.bench import Row
 from mho.studies.map_figure import paint_map
-from mho.studies.requirements_rows import TOLERANCES, threshold_of, tolerance, value_of
+from mho.studies.requirements_rows import TOLERANCE, TOLERANCES, threshold_of, tolerance, value_of
 from mho.sweep.crossing import logarithmic
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _single(axes: Axes, name: str, rows: Sequence[Row], named: Mapping[str, Row]
         options = {"marker": "o", "markersize": 4, "capsize": 3, "linewidth": 1.2, "color": f"C{k}"}
         axes.errorbar(at, [base.mean - r.mean for r in own], [r.std for r in own], label=start, **options)  # type: ignore[arg-type]
         limit = named.get(tolerance(name, start))
-        if limit is not None and limit.unit == "tolerance":
+        if limit is not None and limit.unit == TOLERANCE:
             axes.axvline(limit.mean, color=f"C{k}", linestyle=":", linewidth=1)
     ticks = sorted({r.at or 0.0 for r in rows})
     if logarithmic(ticks):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from mho.config import RunConfig, load
 from mho.config.fields import Wrong, alternatives, convert, is_per_chip, settings_type, wrong
@@ -78,8 +78,6 @@ class Field:
 
 
 def _is_list_of(member: Any, hint: Any) -> bool:
-    from typing import get_args, get_origin
-
     return get_origin(member) is tuple and set(alternatives(get_args(member)[0])) <= set(alternatives(hint))
 
 
