@@ -43,10 +43,9 @@ def work(
 
 def accuracy_line(accuracy: list[float]) -> str:
     """Return the last line of a run: test accuracy in percent, over chips with its standard deviation."""
-    from statistics import fmean, stdev
+    from mho.report import words
 
-    line = f"test accuracy {fmean(accuracy):.2f} %"
-    return line if len(accuracy) == 1 else f"{line} ± {stdev(accuracy):.2f} over {len(accuracy)} chips"
+    return f"test accuracy {words.accuracy(accuracy)}"
 
 
 def kept(folder: Path) -> str:
