@@ -13,7 +13,7 @@ import pytest
 from mho.sweep import plan
 from mho.sweep.estimate import Estimate, estimate, said, size
 from mho.sweep.executors.serial import Serial
-from mho.sweep.progress import duration
+from mho.sweep.progress import duration, speed
 from sweep.small import small
 
 MEASURE = """
@@ -68,4 +68,5 @@ def test_the_cost_of_packs_is_that_of_probes_for_as_many_chips(monkeypatch):
 
 def test_numbers_are_said_in_units_that_fit():
     assert [duration(s) for s in (3, 100, 6000, 90_000, 1e6)] == ["3 s", "1.7 min", "1.7 h", "25 h", "12 days"]
+    assert [speed(r) for r in (12.34, 0.1, 0.05)] == ["12 points/s", "0.1 points/s", "3 points/min"]
     assert [size(b) for b in (3e3, 4.2e6, 1.5e9)] == ["3 kB", "4.2 MB", "1.5 GB"]

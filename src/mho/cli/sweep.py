@@ -129,6 +129,5 @@ def last_line(table: Any) -> str:
     results = read_results(table)
     points, limit = results.points, results.threshold
     fine = sum(p.status == DONE and p.mean <= limit for p in points)
-    failed = sum(p.status != DONE for p in points)
-    lost = f", {failed} failed" if failed else ""
+    lost = f", {len(results.failed)} failed" if results.failed else ""
     return f"{fine} of {len(points)} points within {limit:g} points of the baseline{lost}"

@@ -85,9 +85,8 @@ class Lines(Printed, Silent):
         seconds = max(time.monotonic() - self.began, 1e-9)
         rate = (self.reached - self.before) / seconds
         failed = f", {self.failed} failed" if self.failed else ""
-        left = f", {duration((self.points - self.reached) / rate)} left" if rate > 0 else ""
-        speed = f", {rate:.2g} points/s" if rate >= 0.1 else f", {60 * rate:.2g} points/min"
-        return f"{self.finished} of {self.points} points done{failed}{speed if rate > 0 else ''}{left}"
+        pace = f", {speed(rate)}, {duration((self.points - self.reached) / rate)} left" if rate > 0 else ""
+        return f"{self.finished} of {self.points} points done{failed}{pace}"
 
 
 class Bar(Drawn, Lines):
@@ -121,6 +120,11 @@ class Bar(Drawn, Lines):
 def reporter(progress: bool | str) -> Silent:
     """Return what shows a sweep: True: a bar on a terminal, lines elsewhere; "plain": lines; False: nothing."""
     return chosen(progress, Silent, Lines, Bar)
+
+
+def speed(rate: float) -> str:
+    """Return points a second in the unit that fits, as "2.5 points/s", or "3 points/min"."""
+    return f"{rate:.2g} points/s" if rate >= 0.1 else f"{60 * rate:.2g} points/min"
 
 
 def duration(seconds: float) -> str:

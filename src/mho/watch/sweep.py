@@ -14,11 +14,12 @@ from mho.errors import CheckpointError
 from mho.report import words
 from mho.report.figure import Figure
 from mho.sweep.files import PLAN, SEARCH, pack_file
+from mho.sweep.progress import speed
 from mho.sweep.report.lines import single
 from mho.sweep.report.maps import scatter
 from mho.sweep.report.pareto import pareto, read_search
 from mho.sweep.report.requirements import along, best_text, share_acceptable
-from mho.sweep.report.results import DONE, Grid, Results, read_results
+from mho.sweep.report.results import Grid, Results, read_results
 from mho.sweep.table import TABLE, read
 from mho.watch.filling import filling_map, planned
 from mho.watch.view import FINISHED, RUNNING, View
@@ -38,14 +39,16 @@ def sweep_view(folder: Path) -> View:
     finished = (folder / TABLE).is_file()
     every, rate = _pace(folder, packs)
     left = (total - len(points)) / rate if rate and not finished else None
-    failed = sum(p.status != DONE for p in points)
-    reasons = list(dict.fromkeys(f"{p.status}: {p.reason}" for p in points if p.status != DONE))
-    notes = [f"{words.plural(failed, 'point')} failed, the first: {reasons[0]}"] if reasons else []
+    failed = results.failed
+    notes = []
+    if failed:
+        first = f"{failed[0].status}: {failed[0].reason}"
+        notes.append(f"{words.plural(len(failed), 'point')} failed, the first: {first}")
     if not points:
         notes.append("No point is known yet: the first run has not ended.")
     return View(
         results.title if results.title != "sweep" else f"sweep {folder.name}", FINISHED if finished else RUNNING,
-        len(points), total, "points", left, every, _facts(results, failed, rate), tuple(notes),
+        len(points), total, "points", left, every, _facts(results, rate), tuple(notes),
         tuple(_figures(results, folder)), f"mho sweep --resume {shlex.quote(str(folder))}",
     )  # fmt: skip
 
@@ -78,16 +81,16 @@ def _pace(folder: Path, packs: list[int]) -> tuple[float | None, float | None]:
     return seconds / (len(ends) - 1), sum(points for _, points in ends[1:]) / seconds
 
 
-def _facts(results: Results, failed: int, rate: float | None) -> tuple[tuple[str, str], ...]:
+def _facts(results: Results, rate: float | None) -> tuple[tuple[str, str], ...]:
     share = share_acceptable(results, results.points)
     base = words.accuracy(results.baseline).partition(" over ")[0] if results.baseline else "to come"
     found = [
         ("baseline", base),
         ("acceptable", f"{100 * share:.3g} %" if isfinite(share) else "unknown"),
-        ("failed points", str(failed)),
+        ("failed points", str(len(results.failed))),
     ]
     if rate:
-        found.append(("rate", f"{rate:.2g} points/s" if rate >= 0.1 else f"{60 * rate:.2g} points/min"))
+        found.append(("rate", speed(rate)))
     if results.points:
         found.append(("lowest penalty", best_text(results)))
     return tuple(found)

@@ -19,7 +19,7 @@ from mho.sweep.report.maps import columns, contour_map, scatter, slices
 from mho.sweep.report.parallel import parallel
 from mho.sweep.report.pareto import Trial, cheapest, front_table, pareto, values_text
 from mho.sweep.report.requirements import Requirement, best_text, share_acceptable
-from mho.sweep.report.results import DONE, Grid, Results
+from mho.sweep.report.results import Grid, Results
 from mho.sweep.report.sampled import raster, raster_results
 from mho.sweep.report.text import interval_text, minus, value_text
 
@@ -54,8 +54,7 @@ def data_of(name: str, value: Any) -> str:
 def _lead(results: Results, trials: Sequence[Trial]) -> str:
     points = results.points
     share = share_acceptable(results, points)
-    chips = sum(len(p.penalty) for p in points)
-    failed = sum(p.status != DONE for p in points)
+    chips, failed = sum(len(p.penalty) for p in points), len(results.failed)
     good = f"{100 * share:.3g} %" if isfinite(share) else "unknown"
     sentence = (
         f"A point is acceptable when its mean test accuracy is at most <b>{results.threshold:g} points</b> below the "
@@ -205,9 +204,8 @@ def _border(grid: Grid, name: str, own: Sequence[Requirement]) -> Section:
 def _failures(results: Results) -> list[Section]:
     """Return what went wrong, by reason."""
     groups: dict[tuple[str, str], list[int]] = {}
-    for point in results.points:
-        if point.status != DONE:
-            groups.setdefault((point.status, point.reason), []).append(point.number)
+    for point in results.failed:
+        groups.setdefault((point.status, point.reason), []).append(point.number)
     if not groups:
         return []
     rows = []

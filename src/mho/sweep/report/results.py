@@ -131,6 +131,11 @@ class Results:
         """The points of all grids."""
         return [point for grid in self.grids for point in grid.points]
 
+    @property
+    def failed(self) -> list[Point]:
+        """The points with a chip that failed, whatever that says of the device."""
+        return [point for point in self.points if point.status != DONE]
+
 
 def read_results(table: SweepTable, planned: int | None = None) -> Results:
     """Return the points of a sweep's table, grid by grid."""
