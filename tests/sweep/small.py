@@ -40,13 +40,17 @@ def small(**settings: int) -> Sweep:
 
 
 def begin(folder: Path, out: Path, *options: str, **settings: int) -> subprocess.Popen[str]:
-    """Start `mho sweep` as a process of its own."""
+    """Start this sweep as a process of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sweep.toml").write_text(text(**settings), encoding="utf-8")
-    command = [sys.executable, "-m", "mho", "sweep", str(folder / "sweep.toml"), "--out", str(out), "--plain", *options]
+    return start(folder / "sweep.toml", "--out", out, "--plain", *options)
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    """Start `mho sweep` with arguments of its command line."""
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        [sys.executable, "-m", "mho", "sweep", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
 

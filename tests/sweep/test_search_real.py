@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from mho.sweep import loads, run
 from mho.sweep.files import pack_file
-from sweep.small import results
+from sweep.killing import kill_after
+from sweep.small import results, start
 
 pytest.importorskip("optuna", reason="Optuna is an extra")
 
@@ -39,13 +36,6 @@ SHORT = TEXT.format(epochs=1, images=60)
 LONG = TEXT.format(epochs=4, images=120)
 
 
-def begin(*arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "mho", "sweep", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-
-
 def test_a_search_in_one_process(tmp_path: Path) -> None:
     table = run(loads(SHORT), out=tmp_path / "s", search=True, progress=False)
     assert sorted(set(table.rows["point"])) == [-1, *range(12)]
@@ -65,18 +55,10 @@ def test_a_search_in_one_process(tmp_path: Path) -> None:
 def test_a_killed_search_ends_with_the_same_table(tmp_path: Path) -> None:
     (tmp_path / "search.toml").write_text(LONG, encoding="utf-8")
     out = tmp_path / "killed"
-    process = begin(tmp_path / "search.toml", "--out", out, "--search", "--workers", 2, "--plain")
-    try:
-        end = time.monotonic() + 200
-        while not pack_file(out, 2).exists():  # 0 is the baseline, 1 the first batch, 2 the second
-            assert process.poll() is None, process.communicate()[0]
-            assert time.monotonic() < end
-            time.sleep(0.02)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+    process = start(tmp_path / "search.toml", "--out", out, "--search", "--workers", 2, "--plain")
+    kill_after(pack_file(out, 2), process)  # 0 is the baseline, 1 the first batch, 2 the second
     kept = pack_file(out, 1).read_bytes()
-    again = begin("--resume", out, "--plain")  # that it is a search is in its plan
+    again = start("--resume", out, "--plain")  # that it is a search is in its plan
     said, _ = again.communicate(timeout=300)
     assert again.returncode == 0, said
     assert "12 of 12 trials: " in said
@@ -87,7 +69,7 @@ def test_a_killed_search_ends_with_the_same_table(tmp_path: Path) -> None:
 
 def test_a_file_without_a_search_is_refused(tmp_path: Path) -> None:
     (tmp_path / "search.toml").write_text(SHORT.partition("[search]")[0], encoding="utf-8")
-    process = begin(tmp_path / "search.toml", "--out", tmp_path / "out", "--search")
+    process = start(tmp_path / "search.toml", "--out", tmp_path / "out", "--search")
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     assert said.startswith("mho: search.cost is missing")

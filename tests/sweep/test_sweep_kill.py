@@ -6,17 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from mho.sweep import plan, run
-from mho.sweep.engine import carry_out
 from mho.sweep.executors.local import Local
-from mho.sweep.files import begin, pack_file, write_table
-from mho.sweep.progress import Lines
+from mho.sweep.files import begin, pack_file
+from sweep.killing import carry_out_while, kill_after, wait_for
 from sweep.small import begin as begin_process
 from sweep.small import results, small
 
@@ -31,13 +29,6 @@ def whole(tmp_path_factory):
     out = tmp_path_factory.mktemp("whole")
     run(small(**LONG), out=out, progress=False)
     return out
-
-
-def wait_for(path: Path, seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} did not come in {seconds} s"
-        time.sleep(0.01)
 
 
 def children(pid: int) -> list[int]:
@@ -56,7 +47,7 @@ def alive(pid: int) -> bool:
 
 def test_a_killed_worker_costs_nothing(tmp_path, whole, capsys):
     made, killed = begin(tmp_path, plan(small(**LONG))), []
-    executor, shown = Local(2), Lines()
+    executor = Local(2)
 
     def kill_one() -> None:
         wait_for(pack_file(tmp_path, 0))
@@ -64,14 +55,7 @@ def test_a_killed_worker_costs_nothing(tmp_path, whole, capsys):
         killed.append(worker.process.pid)
         os.kill(worker.process.pid, signal.SIGKILL)
 
-    killer = threading.Thread(target=kill_one)
-    killer.start()
-    try:
-        carry_out(made, made.packs, executor, tmp_path, shown=shown)
-    finally:
-        executor.close()
-        killer.join()
-    write_table(tmp_path, made)
+    carry_out_while(kill_one, made, executor, tmp_path)
     said = capsys.readouterr().out
     assert f"process {killed[0]}, was killed by signal 9; given again" in said
     assert results(tmp_path) == results(whole)
@@ -79,15 +63,10 @@ def test_a_killed_worker_costs_nothing(tmp_path, whole, capsys):
 
 @pytest.mark.slow
 def test_a_killed_driver_leaves_no_worker_behind_and_is_gone_on_with(tmp_path, whole):
-    out = tmp_path / "out"
+    out, workers = tmp_path / "out", []
     process = begin_process(tmp_path, out, "--workers", "2", **LONG)
-    try:
-        wait_for(pack_file(out, 0))
-        workers = children(process.pid)
-        assert len(workers) == 2
-    finally:
-        process.kill()
-        process.communicate()
+    kill_after(pack_file(out, 0), process, lambda: workers.extend(children(process.pid)))
+    assert len(workers) == 2
     end = time.monotonic() + 20
     while any(map(alive, workers)):
         assert time.monotonic() < end, "workers outlive the process that gave them their tasks"
@@ -103,7 +82,7 @@ def test_a_killed_driver_leaves_no_worker_behind_and_is_gone_on_with(tmp_path, w
 def test_ctrl_c_ends_the_workers_and_says_how_to_go_on(tmp_path, whole):
     out = tmp_path / "out"
     process = begin_process(tmp_path, out, "--workers", "2", **LONG)
-    wait_for(pack_file(out, 0))
+    wait_for(pack_file(out, 0), process)
     workers = children(process.pid)
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)

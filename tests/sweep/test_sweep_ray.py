@@ -5,20 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import threading
 
 import pytest
 
 from mho.errors import ConfigError
 from mho.sweep import plan, run
-from mho.sweep.engine import carry_out
 from mho.sweep.executors.base import WorkerError
 from mho.sweep.executors.ray_cluster import RayCluster, found
-from mho.sweep.files import begin, pack_file, write_table
-from mho.sweep.progress import Lines
+from mho.sweep.files import begin, pack_file
+from sweep.killing import carry_out_while, kill_after, wait_for
 from sweep.small import begin as begin_process
 from sweep.small import results, small
-from sweep.test_sweep_kill import wait_for
 
 LONG = {"max_chips": 2, "epochs": 8, "images": 100}
 
@@ -104,9 +101,7 @@ def test_two_nodes_compute_the_same_bytes(tmp_path, cluster, whole):
 def test_a_killed_driver_is_gone_on_with_on_the_cluster(tmp_path, cluster, whole):
     out = tmp_path / "out"
     process = begin_process(tmp_path, out, "--ray", cluster.address, **LONG)
-    wait_for(pack_file(out, 1))
-    process.kill()
-    process.communicate()
+    kill_after(pack_file(out, 1), process)
     assert not (out / "table.parquet").exists()
     process = begin_process(tmp_path, out, "--ray", cluster.address, **LONG)
     said, _ = process.communicate(timeout=600)
@@ -118,19 +113,12 @@ def test_a_killed_driver_is_gone_on_with_on_the_cluster(tmp_path, cluster, whole
 def test_killed_workers_and_a_killed_node_cost_nothing(tmp_path, cluster, whole, capsys):
     """Last, as the second node is gone afterwards."""
     made = begin(tmp_path, plan(small(**LONG)))
-    executor, shown = RayCluster(cluster.address, 1), Lines()
+    executor = RayCluster(cluster.address, 1)
 
     def kill() -> None:
         wait_for(pack_file(tmp_path, 0))
         os.kill(cluster.second.all_processes["raylet"][0].process.pid, signal.SIGKILL)
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        carry_out(made, made.packs, executor, tmp_path, shown=shown)
-    finally:
-        executor.close()
-        killer.join()
-    write_table(tmp_path, made)
+    carry_out_while(kill, made, executor, tmp_path)
     assert "its node died" in capsys.readouterr().out
     assert results(tmp_path) == results(whole)
