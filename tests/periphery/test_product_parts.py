@@ -72,6 +72,24 @@ def test_a_chip_alone_is_the_chip_among_others():
         assert torch.equal(product(settings, weights[one], x[one], chips=[chip])[0], together[one])
 
 
+@pytest.mark.parametrize("management", ["iterative", "worst-case"])
+def test_repeats_of_chips_together_are_those_of_each_alone(management, monkeypatch):
+    settings = Periphery(**EXACT, output_bound=2.0, bound_management=management, input_noise=0.1, output_noise=0.1)
+    weights, x = sixteenths(5, 6, 11) / 4, sixteenths(5, 20, 11, seed=1)
+    x[2] = 0.0  # a chip that never saturates
+    together = product(settings, weights, x)
+    assert together[2] > 5
+    for size in (1, 66, 140):  # one chip at a time, one, and two
+        monkeypatch.setattr("mho.periphery.product.TOGETHER", size)
+        parts = product(settings, weights, x)
+        assert torch.allclose(parts[0], together[0], atol=1e-5)
+        assert parts[1:] == together[1:]
+    for chip in range(5):
+        one = slice(chip, chip + 1)
+        alone = product(settings, weights[one], x[one], chips=[chip])
+        assert torch.allclose(alone[0], together[0][one], atol=1e-5)
+
+
 def test_each_chip_has_its_own_constants_when_it_is_done_apart(in_parts):
     weights, x = sixteenths(2, 6, 11) / 4, sixteenths(2, 57, 11, seed=1)
     settings = Periphery(**EXACT | {"input_range": [0.5, 4.0]}, adc_bits=[3, 8], output_noise=[0.0, 0.2])

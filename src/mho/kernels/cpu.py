@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import torch
@@ -93,7 +94,7 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
         return
     capacity = columns * longest + 1
     slots = longest + 1 + (longest if cells.one_sided else 0)
-    size = min(batch, max(1, BLOCK_BYTES // (4 * capacity * chips)))
+    some, size = _block(chips, batch, rows, 4 * capacity)
     many = size >= MANY
     # Many vectors: a row's words lie side by side, and a thread writes whole cache lines of them; rows do not follow
     # each other at a multiple of 4 KiB, which one cache set would hold. Few: each vector's words lie side by side.
@@ -103,9 +104,9 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
     _set_trains(trains, samples, scheme, rates_, grain)
     _set_pulses(pulses, cells, samples)
     shared = {
-        "entries": workspace("entries", chips * size * capacity * 4).data_ptr(),
-        "offsets": workspace("offsets", chips * size * slots * 4).data_ptr(),
-        "d_words": workspace("d words", chips * rows * stride * 8).data_ptr(),
+        "entries": workspace("entries", some * size * capacity * 4).data_ptr(),
+        "offsets": workspace("offsets", some * size * slots * 4).data_ptr(),
+        "d_words": workspace("d words", some * rows * stride * 8).data_ptr(),
         "capacity": capacity, "slots": slots, "d_chip": rows * stride, "split": longest + 1 if cells.one_sided else 0,
         "d_row": stride if many else 1, "d_vector": 1 if many else rows,
     }  # fmt: skip
@@ -115,18 +116,31 @@ def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates,
     # mypy looks for __hash__ on instances where a class is the argument.
     move = entry(pulse_kernels(cells.device, cells.per_cell), "pulse")  # type: ignore[arg-type]
     most = threads()
-    for first in range(0, batch, size):
-        now = min(size, batch - first)
-        work = now * chips * (columns + rows) * longest
-        trains.set(first=first, block=now)
+    for chip, first in product(range(0, chips, some), range(0, batch, size)):
+        own, now = min(some, chips - chip), min(size, batch - first)
+        work = now * own * (columns + rows) * longest
+        trains.set(chip=chip, chips=own, first=first, block=now)
         launch(make, trains, most if work > 20_000 else 1)
-        chosen = device_of[:, first : first + now].contiguous() if device_of is not None else None
+        chosen = None
+        if device_of is not None:
+            chosen = device_of[chip : chip + own, first : first + now].contiguous()
         workers = most if work > 10_000 else 1
         pulses.set(
-            block=now, first=samples.first + first, d_first=first, device_of=address(chosen),
-            grain=_rows_at_a_time(chips * rows, columns, workers),
+            chip=chip, chips=own, block=now, first=samples.first + first, d_first=first, device_of=address(chosen),
+            grain=_rows_at_a_time(own * rows, columns, workers),
         )  # fmt: skip
         launch(move, pulses, workers)
+
+
+def _block(chips: int, batch: int, rows: int, size: int) -> tuple[int, int]:
+    """Return of how many chips how many vectors are done at a time, a vector's lists being of so many bytes.
+
+    All vectors of some chips, where they fit: then what a chip's devices are is read from memory once in a step. But of
+    as many chips as give every thread some rows.
+    """
+    least = min(chips, -(-4 * threads() // rows))
+    some = min(chips, max(least, BLOCK_BYTES // (size * max(1, batch))))
+    return some, min(batch, max(1, BLOCK_BYTES // (size * some)))
 
 
 def _rows_at_a_time(rows: int, columns: int, workers: int) -> int:
@@ -141,24 +155,24 @@ def address(tensor: Tensor | None) -> int:
 
 
 def _set_trains(a: Block, samples: Samples, scheme: Scheme, rates_: Rates, grain: int) -> None:
-    chips, batch, columns = samples.x.shape
+    batch, columns = samples.x.shape[1:]
     rows = samples.d.shape[2]
     room = (max(columns + 1, rows) + 1) * grain
     a.set(
         vectors=batch, columns=columns, rows=rows, bias=samples.bias, deterministic=scheme.deterministic,
         x=samples.x.data_ptr(), d=samples.d.data_ptr(), x_rate=rates_.x_rate.data_ptr(),
-        d_rate=rates_.d_rate.data_ptr(), length=rates_.length.data_ptr(), keys=samples.keys.data_ptr(), chips=chips,
+        d_rate=rates_.d_rate.data_ptr(), length=rates_.length.data_ptr(), keys=samples.keys.data_ptr(),
         step=samples.step, scratch=workspace("lines", 24 * room * threads()).data_ptr(), grain=grain, room=room,
         first_of_step=samples.first,
     )  # fmt: skip
 
 
 def _set_pulses(a: Block, cells: Cells, samples: Samples) -> None:
-    chips, devices, rows, columns = cells.state.shape
+    _, devices, rows, columns = cells.state.shape
     room = ROOM + columns
     noisy = cells.apparent is not None and cells.write_noise is not None
     a.set(
-        chips=chips, devices=devices, rows=rows, columns=columns, state=cells.state.data_ptr(),
+        devices=devices, rows=rows, columns=columns, state=cells.state.data_ptr(),
         keys=samples.keys.data_ptr(), d=samples.d.data_ptr(), vectors=samples.d.shape[1], step=samples.step, room=room,
         scratch=workspace("events", (16 * (room + 32) + columns + 64 + LANE_BYTES) * threads()).data_ptr(),
         counts=address(cells.counts), totals=cells.totals.data_ptr(), frozen=address(cells.frozen),

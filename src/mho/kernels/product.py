@@ -135,34 +135,42 @@ def _places(x: Vectors) -> tuple[Tensor, dict[str, int]]:
     return x, {"start": 0}
 
 
-def prepare(
-    x: Vectors, bias: bool, converters: Converters, draws: Draws, *, factors: Tensor | None = None,
-    which: Tensor | None = None,
-) -> tuple[Tensor, Tensor, Tensor, bool]:  # fmt: skip
-    """Return the array's inputs (chips, vectors, width + bias), scales, squared norms, and whether x was finite.
+class Some(NamedTuple):
+    """Some vectors of some chips: `chips` (n,) int64, and of each of these its `vectors` (n, most) int64, or -1."""
 
-    `factors`: (chips, vectors), by which the scales are multiplied. `which`: (chips, vectors) int64, the vectors of x.
+    chips: Tensor
+    vectors: Tensor
+
+
+def prepare_some(
+    x: Vectors, some: Some, bias: bool, converters: Converters, draws: Draws, *, factors: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the array's inputs for some vectors of x, (n, most, width + bias), their scales and squared norms.
+
+    converters, draws: those of the chips, in their order. `factors`: (n, most), by which the scales are multiplied.
     """
-    chips, vectors, width = x.shape
-    count = vectors if which is None else which.shape[1]
-    plan = Plan(chips, count, (width, 0), bias, converters, whole=True)
-    plan.before.set(factors=address(factors), which=address(which))
-    finite = plan.prepare(x, draws, Part(0, chips, 0, count))
-    return plan.inputs, plan.scales, plan.norms, finite
+    n, most = some.vectors.shape
+    plan = Plan(n, most, (x.shape[2], 0), bias, converters, whole=True)
+    plan.before.set(factors=address(factors), which=some.vectors.data_ptr(), owners=some.chips.data_ptr())
+    plan.prepare(x, draws, Part(0, n, 0, most))
+    return plan.inputs, plan.scales, plan.norms
 
 
-def finish_(
-    y: Tensor, scales: Tensor, norms: Tensor, converters: Converters, draws: Draws, out: Tensor, *, adding: bool,
-    which: Tensor | None = None,
-) -> tuple[Tensor, int]:  # fmt: skip
-    """Write (or add) finished outputs into `out`; return which vectors reached the bound and how many.
+def finish_some_(
+    y: Tensor, some: Some, read: tuple[Tensor, Tensor], converters: Converters, draws: Draws, out: Tensor
+) -> Tensor:
+    """Write the finished outputs of some vectors into `out`; return which of them reached the bound, (n, most) uint8.
 
-    y: (chips, vectors, rows), changed in place. `which`: (chips, vectors) int64, the vector of `out` that each row is.
+    y: (n, most, rows), changed in place. read: the scales and squared norms that `prepare_some` gave.
     """
-    chips, vectors, rows = y.shape
-    plan = Plan(chips, vectors, (0, rows), False, converters, whole=True)
-    plan.after.set(scales=scales.data_ptr(), norms=norms.data_ptr(), which=address(which))
-    return plan.saturated, plan.finish_(y, draws, out, Part(0, chips, 0, vectors), adding=adding)
+    n, most, rows = y.shape
+    scales, norms = read
+    plan = Plan(n, most, (0, rows), False, converters, whole=True)
+    plan.after.set(
+        scales=scales.data_ptr(), norms=norms.data_ptr(), which=some.vectors.data_ptr(), owners=some.chips.data_ptr()
+    )
+    plan.finish_(y, draws, out, Part(0, n, 0, most), adding=False)
+    return plan.saturated
 
 
 class Part(NamedTuple):

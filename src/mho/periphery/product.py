@@ -14,7 +14,17 @@ from mho.devices.base import over_chips
 from mho.devices.spread import PerChip, numbers
 from mho.errors import ConfigError, NotFiniteError
 from mho.kernels.matmul import matmul
-from mho.kernels.product import Converters, Draws, Patched, Plan, Vectors, finish_, peaks, prepare
+from mho.kernels.product import (
+    Converters,
+    Draws,
+    Patched,
+    Plan,
+    Some,
+    Vectors,
+    finish_some_,
+    peaks,
+    prepare_some,
+)
 from mho.periphery.settings import MAX_REPEATS, Periphery, bits_of
 
 
@@ -54,6 +64,9 @@ class Product:
 
 PATCH_ELEMENTS = 1 << 24
 """Elements of unfolded patches held at a time (64 MiB), where a product cannot take them as it goes."""
+
+TOGETHER = 1 << 22
+"""Weights of chips whose saturated vectors are repeated together: they are copied side by side."""
 
 MAX_PLANS = 4
 """Shapes of products that keep their buffers: batches of training, the last batch, batches of evaluation."""
@@ -168,47 +181,58 @@ def _follow(product: Product, x: Vectors, bias: bool, learning: bool) -> None:
 def _repeat(
     product: Product, weights: Tensor, x: Vectors, draws: Draws, out: Tensor, *, saturated: Tensor, bias: bool
 ) -> None:
-    """Repeat saturated vectors with a larger scale and fresh noise, chip by chip; the last repeat stands."""
-    for chip in saturated.any(dim=1).nonzero().flatten().tolist():
-        one = slice(chip, chip + 1)
-        table = product.converters.table[one].contiguous()
-        part = replace(product, converters=replace(product.converters, table=table), reads=0, repeats=0, plans={})
-        own = replace(draws, keys=draws.keys[one].contiguous())
-        _repeat_on_chip(
-            part, weights[one], x[one, :, :], own, out[one], which=saturated[chip].nonzero().flatten(), bias=bias
-        )
-        product.reads += part.reads
-        product.repeats += part.repeats
+    """Repeat saturated vectors with a larger scale and fresh noise; the last repeat stands.
+
+    Of many chips at a time: chip after chip, the calls would cost more than the products.
+    """
+    together = max(1, TOGETHER // weights[0].numel())
+    for chips in saturated.any(dim=1).nonzero().flatten().split(together):
+        _repeat_on_chips(product, weights, x, draws, out, some=_marked(chips, saturated[chips]), bias=bias)
 
 
-def _repeat_on_chip(
-    product: Product, weights: Tensor, x: Vectors, draws: Draws, out: Tensor, *, which: Tensor, bias: bool
+def _marked(chips: Tensor, marks: Tensor) -> Some:
+    """Return the marked vectors of chips, those of a chip first in its row, and -1 behind them."""
+    most = int(marks.sum(dim=1).amax())
+    found, places = marks.sort(dim=1, descending=True, stable=True)
+    return Some(chips, torch.where(found[:, :most] > 0, places[:, :most], -1))
+
+
+def _repeat_on_chips(
+    product: Product, weights: Tensor, x: Vectors, draws: Draws, out: Tensor, *, some: Some, bias: bool
 ) -> None:
     once = product.settings.bound_management == "worst-case"
     for number in range(1, 2 if once else MAX_REPEATS + 1):
-        if which.numel() == 0:
-            return
-        product.reads += which.numel()
-        product.repeats += which.numel()
-        fresh, listed = replace(draws, repeat=number), which.unsqueeze(0)
-        factors = torch.full(listed.shape, 2.0**number)
+        count = int((some.vectors >= 0).sum())
+        product.reads += count
+        product.repeats += count
+        converters = replace(product.converters, table=product.converters.table[some.chips])
+        fresh = replace(draws, keys=draws.keys[some.chips], repeat=number)
+        # Of one chip a view: its weights may be most of the memory.
+        own = weights[some.chips] if len(some.chips) > 1 else weights[int(some.chips) :][:1]
+        factors = torch.full(some.vectors.shape, 2.0**number)
         if once:
-            factors = _safe_factors(product.converters, weights, x, listed, bias)
-        xq, scales, norms, _ = prepare(x, bias, product.converters, fresh, factors=factors, which=listed)
-        y = matmul(xq, weights)
-        marks, _ = finish_(y, scales, norms, product.converters, fresh, out, adding=False, which=listed)
-        which = which[marks[0].bool()]
+            factors = _safe_factors(converters, own, x, some, bias)
+        inputs, *read = prepare_some(x, some, bias, converters, fresh, factors=factors)
+        y = matmul(inputs, own)
+        marks = finish_some_(y, some, (read[0], read[1]), converters, fresh, out).bool()
+        left = marks.any(dim=1)
+        if not bool(left.any()):
+            return
+        places = _marked(some.chips[left], marks[left])
+        vectors = some.vectors[left].gather(1, places.vectors.clamp_min(0))
+        some = Some(places.chips, torch.where(places.vectors < 0, -1, vectors))
 
 
-def _safe_factors(converters: Converters, weights: Tensor, x: Vectors, which: Tensor, bias: bool) -> Tensor:
+def _safe_factors(converters: Converters, weights: Tensor, x: Vectors, some: Some, bias: bool) -> Tensor:
     """Return factors at which no output can saturate: abs(W) abs(x) / s <= bound, with room for six sigma of noise."""
-    ones = Draws(torch.zeros(1, 2, dtype=torch.int32), 0)
+    ones = Draws(torch.zeros(len(some.chips), 2, dtype=torch.int32), 0)
     quiet = replace(converters, dac=False, input_noise=False, dac_stochastic=False)
-    xs, _, norms, _ = prepare(x, bias, quiet, ones, which=which)
-    largest = matmul(xs.abs(), weights.abs()).amax(dim=2)
-    table = converters.table
-    noise = torch.sqrt(table[0, 11] ** 2 + table[0, 12] * (norms if converters.weight_noise else torch.zeros(1)))
-    room = (table[0, 8] - 6 * noise).clamp_min(0.1 * table[0, 8])
+    xs, _, norms = prepare_some(x, some, bias, quiet, ones)
+    magnitudes = weights.abs()
+    largest = matmul(xs.abs(), magnitudes).amax(dim=2)
+    table = converters.table.unsqueeze(2)
+    noise = torch.sqrt(table[:, 11] ** 2 + table[:, 12] * (norms if converters.weight_noise else torch.zeros(1)))
+    room = torch.maximum(table[:, 8] - 6 * noise, 0.1 * table[:, 8])
     # The DAC may round every input up by half a step.
-    half = 0.5 * table[0, 1] * weights.abs().sum(dim=2).amax()
+    half = 0.5 * table[:, 1] * magnitudes.sum(dim=2).amax(dim=1, keepdim=True)
     return ((largest + half) / room).clamp_min(1.0)
