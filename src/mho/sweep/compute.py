@@ -54,8 +54,7 @@ class _Run:
         silent = 0.0
         trained: list[dict[str, Any]] = []
         try:
-            chips = [chip for point in points for chip in point["chips"]]
-            config = packed_run(self.start, points, chips)
+            config = _trained(self.start, points)
             data = self.data(config)
             silent = first_class(data)
             self._train(Trainer(config, data), trained)
@@ -124,8 +123,13 @@ def _probe(task: Task, data: Callable[[RunConfig], Dataset]) -> dict[str, float]
 
 def run_of(task: Task) -> RunConfig:
     """Return the run of all points of a task; raise ConfigError where there is none."""
-    points = task["points"]
-    return packed_run(loads(task["config"]), points, [chip for point in points for chip in point["chips"]])
+    return _trained(loads(task["config"]), task["points"])
+
+
+def _trained(start: RunConfig, points: Sequence[dict[str, Any]]) -> RunConfig:
+    """Return the run of points without counters of single devices: a sweep keeps the totals alone."""
+    config = packed_run(start, points, [chip for point in points for chip in point["chips"]])
+    return config.with_({"mapping.count_pulses": False})
 
 
 def _rows(points: Sequence[dict[str, Any]], end: _End, halved: set[int]) -> list[dict[str, Any]]:
