@@ -6,7 +6,7 @@ import pytest
 
 from mho.errors import DataError
 from mho.sweep import loads, plan
-from mho.sweep.compute import compute, is_out_of_memory
+from mho.sweep.compute import compute, is_out_of_memory, run_of
 from mho.train import Trainer
 from sweep.small import small
 
@@ -28,6 +28,13 @@ def test_rows_of_a_pack_are_those_of_its_points_alone():
             assert row["pulses"] == pytest.approx(own["pulses"], rel=1e-3)
             assert row["test_accuracy"] == pytest.approx(own["test_accuracy"], abs=1.5)
             assert row["test_loss"] == pytest.approx(own["test_loss"], rel=1e-2)
+
+
+def test_a_run_keeps_no_counters_of_single_devices_and_its_totals_all_the_same():
+    made = plan(small())
+    task = made.task(made.packs[2])
+    assert not run_of(task).analog.mapping.count_pulses
+    assert all(row["pulses"] > 0 for row in compute(task)["rows"])
 
 
 def test_a_point_that_diverges_is_told_apart_from_those_that_shared_its_run():

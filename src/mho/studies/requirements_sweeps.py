@@ -24,7 +24,7 @@ class Settings(BenchSettings):
     data: str = "mnist"
     network: str = "fcn"
     train_images: int | None = None
-    epochs: int = 10
+    epochs: int = 3
     batch_size: int = 10
     lr: float = 0.01
     chips: int = 3
