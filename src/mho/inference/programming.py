@@ -120,10 +120,10 @@ def age(model: nn.Module, seconds: float) -> None:
             "age; call mho.program(model, ...) first"
         )
     given: object = seconds
-    if not isinstance(given, Real):
-        raise MhoError(f"age takes seconds as a number, found {seconds!r}; give 3600.0 for an hour")
+    if not isinstance(given, Real) or not math.isfinite(seconds):
+        raise MhoError(f"age takes seconds as a finite number, found {seconds!r}; give 3600.0 for an hour")
     before = max(float(one.elapsed) for one in programmed)
-    if not (math.isfinite(seconds) and seconds >= before):
+    if seconds < before:
         raise MhoError(
             f"age was asked for {seconds:g} s after programming, but the model was shown at {before:g} s already; "
             "times cannot go backwards: give a later one, or program the model again"
