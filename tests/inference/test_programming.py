@@ -1,6 +1,7 @@
 """Programming a model: what it shows, chips, layouts and layers, programming again, ageing, restoring, refusals."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
