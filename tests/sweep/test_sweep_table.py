@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 
 from mho.errors import CheckpointError
+from mho.sweep.engine import carry_out
+from mho.sweep.files import begin, write_table
+from mho.sweep.plan import plan
 from mho.sweep.report.results import read_results
 from mho.sweep.search.outcome import outcomes
+from mho.sweep.sweep_file import loads
 from mho.sweep.table import CSV, DIVERGED, DONE, FAILED, REFUSED, TABLE, field_kind, read, worst, write
+from sweep.searching import Known
 from sweep.tables import synthetic
 
 
@@ -79,3 +84,41 @@ def test_the_worst_chip_speaks_for_its_point(status, which):
 )  # fmt: skip
 def test_types_of_columns(values, kind):
     assert field_kind(values) == kind
+
+
+MIXED = """
+seeds = 1
+max_chips = 1
+[set]
+data = "digits"
+epochs = 1
+[[grid]]
+name = "of tables and lists"
+[grid.axes]
+zero_shift = ["none", { pulses = 50 }]
+vary = [["init"], ["init", "order"]]
+"device.shifted" = [true, false]
+[[grid]]
+name = "of numbers and names"
+[grid.axes]
+"forward.adc_bits" = [7, 9, "none"]
+"""
+
+
+def test_values_have_one_form_from_the_first_run_to_the_end(tmp_path):
+    made = begin(tmp_path / "s", plan(loads(MIXED), threads=1))
+    seen = []
+    for packs in (4, 8, len(made.packs)):
+        carry_out(made, made.packs[:packs], Known(lambda values: 0.0), tmp_path / "s")
+        seen.append(read(tmp_path / "s"))
+    write_table(tmp_path / "s", made)
+    whole = read(tmp_path / "s")
+    assert set(whole.rows["zero_shift"]) == {None, "none", '{"pulses": 50}'}
+    assert set(whole.rows["vary"]) == {None, '["init"]', '["init", "order"]'}
+    assert set(whole.rows["analog.device.shifted"]) == {None, "true", "false"}
+    assert set(whole.rows["analog.forward.adc_bits"]) == {None, "7", "9", "none"}
+    for part in seen:
+        rows = list(zip(whole.rows["chip"], whole.rows["point"], *(whole.rows[f] for f in whole.fields), strict=True))
+        own = list(zip(part.rows["chip"], part.rows["point"], *(part.rows[f] for f in part.fields), strict=True))
+        assert set(own) <= set(rows)
+        assert read_results(part).grids

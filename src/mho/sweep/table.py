@@ -19,7 +19,7 @@ KEY = b"mho"
 """Under this key the metadata of the file hold what `SweepTable.about` says."""
 
 BASELINE = -1
-"""The number of the point that is the baseline."""
+"""The number that the table gives to all baselines in place of a point's."""
 DONE, DIVERGED, REFUSED, OUT_OF_MEMORY, FAILED = "done", "diverged", "refused", "out of memory", "failed"
 STATUSES = (DONE, DIVERGED, REFUSED, OUT_OF_MEMORY, FAILED)
 OF_THE_DEVICE = (DIVERGED, REFUSED)
@@ -36,12 +36,14 @@ RESULT = {
 class SweepTable:
     """What a sweep found.
 
-    rows: lists of equal length by column, sorted by point and replicate: `point` (-1: the baseline), `grid`,
-        `replicate`, `chip`, a column for every swept field by its path (None where a row's grid does not sweep it),
+    rows: lists of equal length by column, sorted by point and replicate: `point` (-1: a baseline, told from others by
+        the swept fields), `grid`, `replicate`, `chip`, a column for every swept field by its path (None where a row's
+        grid does not sweep it),
         `test_accuracy` (percent), `test_loss`, `train_loss`, `pulses`, `penalty` (points of test accuracy below the
         baseline), `status` (one of STATUSES), `reason`, `halved`.
-    about: title, threshold, baseline (what, mean, std, values), axes (name, path, paths, grid, scale, values), seeds,
-        config (TOML).
+    about: title, threshold, baseline (what, mean, std, values; where there are several, `each` of them with `where`, and
+        no mean of all), axes (name, path, paths, grid, scale, values), seeds, config (TOML), and a `warning` where a
+        baseline did not learn.
     """
 
     rows: dict[str, list[Any]]
@@ -77,7 +79,8 @@ def read(folder: Path) -> SweepTable:
         return _from_arrow(read_parquet(folder / TABLE), folder / TABLE)
     from mho.sweep.files import half_finished
 
-    return half_finished(folder)
+    found = half_finished(folder)
+    return SweepTable({**found.rows, **plain_fields(found)}, found.about)
 
 
 def write(table: SweepTable, folder: Path) -> None:
@@ -94,14 +97,9 @@ def to_arrow(table: SweepTable) -> pa.Table:
     """Return the table with the types of its columns; what `about` says is in the metadata of its schema."""
     import pyarrow as pa
 
-    columns = []
-    for name, values in table.rows.items():
-        kind = PLACE.get(name) or RESULT.get(name)
-        if kind is None:
-            kind = field_kind(values)
-            values = [plain(value, kind) for value in values]
-        columns.append(pa.field(name, _type(kind)).with_nullable(True))
-        table.rows[name] = values
+    kinds = {**PLACE, **RESULT, **field_kinds(table)}
+    table.rows.update(plain_fields(table))
+    columns = [pa.field(name, _type(kinds[name])).with_nullable(True) for name in table.rows]
     about = json.dumps(table.about, sort_keys=True).encode()
     schema = pa.schema(columns, metadata={KEY: about})
     return pa.table({name: pa.array(values, schema.field(name).type) for name, values in table.rows.items()}, schema)
@@ -116,6 +114,20 @@ def _from_arrow(arrow: pa.Table, path: Path) -> SweepTable:
             "mho sweep --out DIR wrote"
         )
     return SweepTable(arrow.to_pydict(), json.loads(held))
+
+
+def plain_fields(table: SweepTable) -> dict[str, list[Any]]:
+    """Return the columns of the swept fields with their values as the file holds them, finished or not."""
+    return {path: [plain(v, kind) for v in table.rows[path]] for path, kind in field_kinds(table).items()}
+
+
+def field_kinds(table: SweepTable) -> dict[str, str]:
+    """Return the types of the columns of the swept fields, the values that are still to come among them."""
+    listed: dict[str, list[Any]] = {}
+    for axis in table.about.get("axes", ()):
+        if axis.get("scale") == "list":  # a range may be one of whole numbers, which its ends do not say
+            listed.setdefault(axis["paths"][0], []).extend(axis["values"])
+    return {path: field_kind([*table.rows[path], *listed.get(path, ())]) for path in table.fields}
 
 
 def field_kind(values: Sequence[Any]) -> str:
