@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mho.nn.layer import AnalogLayer, analog_layers
 
@@ -67,19 +68,21 @@ class Errors:
 
     def __init__(self, model: nn.Module) -> None:
         self.layers = analog_layers(model)
-        self.samples: dict[str, list[Tensor]] = {layer.name: [] for layer in self.layers}
+        # Not a tensor for every take: kept among a step's own, which come and go, they tear the memory to pieces.
+        self.samples = {layer.name: array("f") for layer in self.layers}
 
     def take(self) -> None:
         """Note max abs(d) of the vectors of the current step."""
         for layer in self.layers:
             if layer.pending:
                 top = layer.pending[-1][1].abs().amax(dim=-1).flatten()
-                self.samples[layer.name].append(top[:: max(1, top.numel() // VECTORS)].clone())
+                some = top[:: max(1, top.numel() // VECTORS)].cpu().numpy()
+                self.samples[layer.name].frombytes(some.tobytes())
 
     def quantiles(self) -> dict[str, list[float]]:
         """Return the QUANTILES of each layer's max abs(d)."""
         return {
-            name: np.quantile(torch.cat(tops).double().numpy(), QUANTILES).tolist()
+            name: np.quantile(np.asarray(tops, np.float64), QUANTILES).tolist()
             for name, tops in self.samples.items()
             if tops
         }
