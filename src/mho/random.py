@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -182,24 +183,25 @@ def _word(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def _block(key: tuple[int, int], counter: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    one = [np.array([v], np.uint32) for v in (*key, *counter)]
-    words = philox(*one)
-    return tuple(int(w[0]) for w in words)  # type: ignore[return-value]
+def make_keys(seed: int, chips: Sequence[int], name: str, purpose: str) -> np.ndarray:
+    """Return the 64-bit keys of one tile (or layer) and purpose on some chips, two 32-bit words each: (chips, 2).
 
-
-def make_key(seed: int, chip: int, name: str, purpose: str) -> tuple[int, int]:
-    """Return the 64-bit key of one tile (or layer) and purpose as two 32-bit words.
-
-    Raises MhoError when seed or chip do not fit in 64 and 32 bits: a wrapped one would repeat another stream.
+    Raises MhoError when the seed or a chip does not fit in 64 and 32 bits: a wrapped one would repeat another stream.
     """
     if not 0 <= seed < 2**64:
         raise MhoError(f"seed must be a whole number from 0 to 2^64 - 1, found {seed}; choose a smaller seed")
-    if not 0 <= chip < WORDS:
-        raise MhoError(f"chip must be a whole number from 0 to 2^32 - 1, found {chip}")
+    if wrong := [chip for chip in chips if not 0 <= chip < WORDS]:
+        raise MhoError(f"chip must be a whole number from 0 to 2^32 - 1, found {wrong[0]}")
     tile = _word(name)
-    block = _block((tile % WORDS, tile // WORDS), (seed % WORDS, seed // WORDS, chip, _word(purpose) % WORDS))
-    return block[0], block[1]
+    words = (tile % WORDS, tile // WORDS, seed % WORDS, seed // WORDS, chips, _word(purpose) % WORDS)
+    block = philox(*(np.array(word, np.uint32).reshape(-1) for word in words))
+    return np.stack(block[:2], axis=1)
+
+
+def make_key(seed: int, chip: int, name: str, purpose: str) -> tuple[int, int]:
+    """Return the 64-bit key of one tile (or layer) and purpose as two 32-bit words; raise MhoError as `make_keys`."""
+    ((first, second),) = make_keys(seed, (chip,), name, purpose).tolist()
+    return first, second
 
 
 def check_counter(name: str, value: int) -> int:

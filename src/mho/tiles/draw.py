@@ -11,7 +11,7 @@ from mho.devices.base import over_chips
 from mho.devices.correlation import Correlations, mixing
 from mho.devices.spread import Spread
 from mho.kernels.product import normals
-from mho.random import make_key
+from mho.random import make_keys
 
 
 class TileDraw:
@@ -44,8 +44,7 @@ class TileDraw:
 
     def keys(self, purpose: str) -> torch.Tensor:
         """Return the key words (chips, 2) of a purpose, as int32 bit patterns."""
-        words = [make_key(self.seed, chip, self.name, purpose) for chip in self.chips]
-        return torch.from_numpy(np.array(words, np.uint32).view(np.int32))
+        return torch.from_numpy(make_keys(self.seed, self.chips, self.name, purpose).view(np.int32))
 
     def __call__(self, *spreads: Spread, correlation: float = 0.0) -> Any:
         """Draw one array for each spread; two spreads may be correlated."""
