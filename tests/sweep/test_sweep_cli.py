@@ -6,6 +6,7 @@ import pytest
 
 from mho.cli.app import run as mho
 from mho.cli.sweep import last_line
+from mho.sweep.report.results import read_results
 from sweep.small import text
 from sweep.tables import synthetic
 
@@ -21,10 +22,10 @@ def test_a_sweep_says_its_plan_first_and_what_it_found_last(file, tmp_path, caps
     out = tmp_path / "out"
     assert mho(["sweep", str(file), "--out", str(out), "--plain"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "9 points of 2 chips: 16 chips in 2 runs, and 2 chips of the baseline in one more"
+    assert lines[0] == "9 points of 2 chips: 16 chips in 2 runs, and 4 chips of 2 baselines in one more"
     assert lines[1].startswith("1 point cannot be and will not be run; point 7: lr: the learning rate must be above 0")
-    assert lines[2].startswith("expected: ")
-    assert "of memory" in lines[2]
+    assert lines[3].startswith("expected: ")
+    assert "of memory" in lines[3]
     assert lines[-1].endswith("of 9 points within 0.3 points of the baseline, 1 failed")
     assert {"plan.json", "sweep.toml", "table.parquet", "table.csv", "report.html"} <= {p.name for p in out.iterdir()}
     assert mho(["sweep", "--resume", str(out), "--plain"]) == 0
@@ -70,4 +71,4 @@ def test_a_billion_points_need_yes(file, capsys, tmp_path):
 
 def test_the_last_line_counts_points_and_not_chips():
     table = synthetic({"a": {"x": [0.1, 0.2, 0.5]}}, noise=0.0, failed={0: ("diverged", "")})
-    assert last_line(table) == "1 of 3 points within 0.3 points of the baseline, 1 failed"
+    assert last_line(read_results(table)) == "1 of 3 points within 0.3 points of the baseline, 1 failed"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mho.sweep import plan
-from mho.sweep.estimate import Estimate, estimate, said, size
+from mho.sweep.estimate import Estimate, counted, estimate, expected, size
 from mho.sweep.executors.serial import Serial
 from mho.sweep.progress import duration, speed
 from sweep.small import small
@@ -59,11 +59,10 @@ def test_the_cost_of_packs_is_that_of_probes_for_as_many_chips(monkeypatch):
 
     monkeypatch.setattr("mho.sweep.probe.probe", probe)
     cost = estimate(made, made.packs, Serial())
-    assert probed == [2, 8]  # the baseline, and one of the two alike
-    assert cost == Estimate(seconds=20.0 + 80.0 + 80.0, memory=40e6, workers=1)
-    lines = said(made, made.packs[2:], cost)
-    assert lines[-2] == "finished already: 2 runs; left: 1"
-    assert lines[-1].startswith("expected: 3 min, and for the largest run 40 MB")
+    assert probed == [4, 8]  # the baselines, and one of the two alike
+    assert cost == Estimate(seconds=40.0 + 80.0 + 80.0, memory=40e6, workers=1)
+    assert counted(made, made.packs[2:])[-1] == "finished already: 2 runs; left: 1"
+    assert expected(cost)[0].startswith("expected: 3.3 min, and for the largest run 40 MB")
 
 
 def test_numbers_are_said_in_units_that_fit():

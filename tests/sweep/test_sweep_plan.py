@@ -15,13 +15,17 @@ from sweep.small import small
 SET = 'preset = "gokmen-vlasov-2016"\nseeds = 2\nmax_chips = 8\n[set]\ndata = "digits"\n'
 
 
-def planned(text: str, start: str = SET):
-    return plan(loads(start + text))
+def planned(text: str):
+    """Return the plan of grids; what stands before their first line is beside seeds."""
+    beside, grids = text.split("[[grid]]", 1)
+    return plan(loads(f"{beside}{SET}[[grid]]{grids}"))
 
 
 def runs(made):
-    """Return the configurations of all packs but the baseline."""
-    for pack in made.packs[1:]:
+    """Return the configurations of all packs but those of baselines."""
+    for pack in made.packs:
+        if pack.of_baselines:
+            continue
         task = made.task(pack)
         chips = [chip for point in task["points"] for chip in point["chips"]]
         yield packed_run(config_of(task["config"]), task["points"], chips)
@@ -42,8 +46,8 @@ def test_points_are_the_product_of_the_axes():
 
 def test_packs_hold_every_point_once_and_no_more_chips_than_allowed():
     made = plan(small())
-    assert made.packs[0].points == (-1,)
-    assert sorted(n for pack in made.packs for n in pack.points) == [-1, 0, 1, 2, 3, 4, 5, 6, 8]
+    assert made.packs[0].points == (-1, -2)  # of lr = 0.01, which the map has, too, and of lr = 0.02
+    assert sorted(n for pack in made.packs for n in pack.points) == [-2, -1, 0, 1, 2, 3, 4, 5, 6, 8]
     # Points of both grids share runs: each is given the values that the other goes through.
     assert [pack.points for pack in made.packs[1:]] == [(0, 1, 2, 3), (4, 5, 6, 8)]
     first, second = runs(made)
@@ -56,8 +60,10 @@ def test_packs_hold_every_point_once_and_no_more_chips_than_allowed():
 
 
 def test_what_chips_cannot_differ_in_is_a_run_of_its_own():
-    made = planned('[[grid]]\naxes.seed = [0, 1]\naxes."device.dw_min" = [0.001, 0.002]\naxes.epochs = [1, 2]\n')
-    assert [len(pack.points) for pack in made.packs[1:]] == [2, 2, 2, 2]
+    made = planned(
+        'baseline = 98\n[[grid]]\naxes.seed = [0, 1]\naxes."device.dw_min" = [0.001, 0.002]\naxes.epochs = [1, 2]\n'
+    )
+    assert [len(pack.points) for pack in made.packs] == [2, 2, 2, 2]
     assert [(run.seed, run.epochs) for run in runs(made)] == [(0, 1), (0, 2), (1, 1), (1, 2)]
 
 

@@ -45,8 +45,8 @@ def test_ctrl_c_and_again_gives_the_same_bytes(tmp_path, monkeypatch, whole, tas
     kept = {p: p.read_bytes() for p in (tmp_path / "packs").glob("*.parquet")}
     assert len(kept) == tasks
     half = read(tmp_path)
-    assert sum(status == "done" for status in half.rows["status"]) == (0, 2, 10)[tasks]
-    assert (half.about["baseline"]["mean"] is None) == (tasks == 0)
+    assert sum(status == "done" for status in half.rows["status"]) == (0, 4, 12)[tasks]
+    assert all((each["mean"] is None) == (tasks == 0) for each in half.about["baseline"]["each"])
     run(None, out=tmp_path, progress=False)
     assert results(tmp_path) == results(whole)
     assert all(path.read_bytes() == raw for path, raw in kept.items())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from mho.sweep.report.results import Results
 
 HELP = """Compute a map of what a device must reach: grids over any settings, packed on chips.
 
@@ -48,7 +51,7 @@ def sweep(
     ] = None,
     out: Annotated[Path | None, _place("DIR", "A new directory, or the one that this sweep began.")] = None,
     resume: Annotated[Path | None, _place("DIR", "One to go on with, without the file.")] = None,
-    workers: Annotated[int, _place("N", "Processes; default: this one alone.")] = 0,
+    workers: Annotated[int | None, _place("N", "Processes, at least 1; without it this one alone.")] = None,
     ray: Annotated[str | None, _place("ADDRESS", "A Ray cluster: auto, or HOST:PORT.")] = None,
     search: Annotated[bool, typer.Option("--search", help="Search as the table \\[search] says.")] = False,
     only_plan: Annotated[bool, typer.Option("--plan", help="Say what would be done, and stop.")] = False,
@@ -57,22 +60,29 @@ def sweep(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Sweep as the options say (the help is in HELP)."""
-    from mho.sweep.run import Places
+    from mho.sweep.run import Places, say, say_rest
 
-    _check(file, out, resume, only_plan=only_plan)
-    places = Places(workers, ray)
-    if only_plan:
-        assert file is not None
-        _say(file, places, search=search, yes=yes)
-        return
-    folder = out or resume
-    assert folder is not None
-    _work(file, folder, {"workers": workers, "ray": ray, "search": search, "yes": yes}, plain=plain)
+    _check(file, out, resume, workers, only_plan=only_plan)
+    places = Places(workers or 0, ray)
+    if only_plan and resume is not None:
+        say_rest(resume, places, _line)
+    elif only_plan:
+        say(file, places, _line, search=search, yes=yes)
+    else:
+        folder = out or resume
+        assert folder is not None
+        _work(file, folder, {"workers": workers or 0, "ray": ray, "search": search, "yes": yes}, plain=plain)
 
 
-def _check(file: Path | None, out: Path | None, resume: Path | None, *, only_plan: bool) -> None:
+def _line(text: str) -> None:
+    print(text, flush=True)
+
+
+def _check(file: Path | None, out: Path | None, resume: Path | None, workers: int | None, *, only_plan: bool) -> None:
     from mho.errors import ConfigError
 
+    if workers is not None and workers < 1:
+        raise ConfigError(f"--workers must be at least 1, found {workers}; leave it out for this process alone")
     if resume is not None and (file is not None or out is not None):
         raise ConfigError(f"--resume {resume} goes on with the sweep that is there; leave out SWEEP.toml and --out")
     if resume is None and file is None:
@@ -81,34 +91,32 @@ def _check(file: Path | None, out: Path | None, resume: Path | None, *, only_pla
         raise ConfigError(f"a sweep keeps what is finished in a directory; give one: mho sweep {file} --out DIR")
 
 
-def _say(file: Path, places: Any, *, search: bool, yes: bool) -> None:
-    """Print the plan, after a probe of some steps."""
-    from mho.sweep.estimate import estimate, said
-    from mho.sweep.run import planned
-
-    made = planned(file, places, search=search, yes=yes)
-    with places.executor(made.threads) as executor:
-        for line in said(made, made.packs, estimate(made, made.packs, executor) if made.packs else None):
-            print(line)
-
-
 def _work(file: Path | None, folder: Path, options: dict[str, Any], *, plain: bool) -> None:
     """Sweep and print what was found as the last line; Ctrl-C raises Stopped."""
     from mho.cli.stopped import Stopped
-    from mho.errors import ConfigError
+    from mho.errors import CheckpointError, ConfigError
     from mho.sweep import run
+    from mho.sweep.failures import failures
+    from mho.sweep.report.results import read_results
 
     try:
         table = run(file, out=folder, progress="plain" if plain else True, **options)
     except KeyboardInterrupt:
         raise Stopped(_kept(folder)) from None
-    except ConfigError:
+    except (ConfigError, CheckpointError):  # which say what to do
         raise
     except Exception as error:
         error.add_note(_kept(folder))
         raise
     print(f"report: {folder / 'report.html'}")
-    print(last_line(table))
+    results = read_results(table)
+    for line in failures(results):
+        print(line)
+    if warning := table.about.get("warning"):
+        print(f"warning: {warning}")
+    print(last_line(results))
+    if len(results.failed) == len(results.points):
+        raise typer.Exit(1)
 
 
 def _kept(folder: Path) -> str:
@@ -121,12 +129,10 @@ def _kept(folder: Path) -> str:
     return f"{packs} finished runs are kept; go on with: mho sweep --resume {folder}"
 
 
-def last_line(table: Any) -> str:
+def last_line(results: Results) -> str:
     """Return how many points are acceptable, of how many, and how many failed."""
-    from mho.sweep.report.results import read_results
     from mho.sweep.table import DONE
 
-    results = read_results(table)
     points, limit = results.points, results.threshold
     fine = sum(p.status == DONE and p.mean <= limit for p in points)
     lost = f", {len(results.failed)} failed" if results.failed else ""

@@ -19,7 +19,7 @@ from mho.train.halves import Place, in_halves
 from mho.train.loop import Trainer
 from mho.train.run import threads
 from mho.train.summary import versions
-from mho.train.unattended import first_class
+from mho.train.unattended import first_class, guess
 
 Task = dict[str, Any]
 """What `Plan.task` gives: plain values, so that it travels to any process."""
@@ -48,6 +48,7 @@ class _Run:
     told: Progress | None
     halved: bool = False
     shared: list[int] = field(default_factory=list)  # points that were in a run that ran out of memory
+    guess: dict[str, float] | None = None  # what answering the most frequent class reaches
 
     def attempt(self, points: Sequence[dict[str, Any]], place: Place) -> _End:
         """Train some points of the task as chips of one run."""
@@ -56,7 +57,7 @@ class _Run:
         try:
             config = _trained(self.start, points)
             data = self.data(config)
-            silent = first_class(data)
+            silent, self.guess = first_class(data), guess(data)
             self._train(Trainer(config, data), trained)
         except OSError:  # no data, a full disk: nothing that a point is to blame for
             raise
@@ -88,7 +89,8 @@ class _Run:
 def compute(
     task: Task, data: Callable[[RunConfig], Dataset] | None = None, told: Progress | None = None
 ) -> dict[str, Any]:
-    """Return the rows of a task, and beside them what never stands in the table: seconds, worker, host, versions.
+    """Return the rows of a task, and beside them what never stands in the table: seconds, worker, host, versions,
+    and what guessing the most frequent class of the test images reaches.
 
     Points that diverge, run out of memory or cannot be are computed again in halves, until they stand alone; then their
     rows say why. data: where a configuration's data come from; default: loaded, and kept for the next task.
@@ -104,7 +106,7 @@ def compute(
             rows += _rows(points, end, set(run.shared))
     return {
         "rows": rows, "seconds": time.perf_counter() - began, "worker": os.getpid(), "host": platform.node(),
-        "versions": versions(),
+        "versions": versions(), "guess": run.guess,
     }  # fmt: skip
 
 

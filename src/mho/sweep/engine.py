@@ -49,7 +49,8 @@ def carry_out(
     shown = shown or Silent()
     there = finished(folder, plan)
     done = {pack.number: read_pack(folder, plan, pack) for pack in packs if pack.number in there}
-    shown.begin(sum(len(p.points) for p in packs), [row for rows in done.values() for row in rows], executor.workers)
+    points = sum(len(pack.points) for pack in packs if not pack.of_baselines)
+    shown.begin(points, [row for rows in done.values() for row in rows], executor.workers)
     work = _Work(plan, executor, folder, shown)
     done |= work.all([pack for pack in packs if pack.number not in there])
     return [row for pack in packs for row in done[pack.number]]
@@ -83,7 +84,7 @@ class _Work:
         self.executor.submit(self.given, self.plan.task(job.pack, job.points))
 
     def _share(self, number: int, share: float) -> None:
-        self.shown.share(number, share * len(self.running[number].points))
+        self.shown.share(number, share * sum(point >= 0 for point in self.running[number].points))
 
     def _take(self, outcome: Outcome) -> None:
         job = self.running.pop(outcome.number)

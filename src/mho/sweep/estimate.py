@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,10 @@ from mho.sweep.executors.base import Executor
 from mho.sweep.packs import Pack
 from mho.sweep.plan import Plan
 from mho.sweep.progress import duration
-from mho.sweep.table import BASELINE
 
 KINDS = 3
 """So many kinds of packs are probed; the others are taken to cost, for a chip, what these do."""
+ESTIMATING = "some steps of each kind of run will say how long it takes ..."
 FREE = ("seed", "lr", "vary")
 """Fields that change what a pack computes, but not what it costs."""
 
@@ -59,10 +59,9 @@ def estimate(plan: Plan, packs: Sequence[Pack], executor: Executor) -> Estimate:
 
 def _kind(plan: Plan, pack: Pack) -> str:
     """Return what packs of about the same cost for a chip have in common."""
-    if pack.points == (BASELINE,):
-        return "baseline"
-    shared = plan.packer.filled([plan.point(pack.points[0])])[0]["shared"]
-    return json.dumps(sorted((path, value) for path, value in shared.items() if path not in FREE))
+    packer = plan.baseline_packer if pack.of_baselines else plan.packer
+    shared = packer.filled([plan.point(pack.points[0])])[0]["shared"]
+    return json.dumps([pack.of_baselines, sorted((path, value) for path, value in shared.items() if path not in FREE)])
 
 
 def _probes(plan: Plan, packs: Sequence[Pack], executor: Executor) -> list[dict[str, Any] | None]:
@@ -80,26 +79,50 @@ def _probes(plan: Plan, packs: Sequence[Pack], executor: Executor) -> list[dict[
     return [found[k] for k in range(len(packs))]
 
 
-def said(plan: Plan, packs: Sequence[Pack], cost: Estimate | None) -> list[str]:
-    """Return the lines that tell what is to be done: all of it, and what of it is left."""
+def tell(plan: Plan, packs: Sequence[Pack], executor: Executor, write: Callable[[str], None]) -> None:
+    """Say how much is to be done, at once, and after probes what that will cost."""
+    for line in counted(plan, packs):
+        write(line)
+    if packs:
+        write(ESTIMATING)
+        for line in expected(estimate(plan, packs, executor)):
+            write(line)
+
+
+def counted(plan: Plan, packs: Sequence[Pack]) -> list[str]:
+    """Return the lines that tell how much is to be done: all of it, and what of it is left."""
     seeds, points = plan.sweep.seeds, len(plan.values)
-    baseline = sum(pack.points == (BASELINE,) for pack in plan.packs)
-    runs, chips = len(plan.packs) - baseline, (points - len(plan.refused)) * seeds
-    also = f", and {plural(seeds, 'chip')} of the baseline in one more" if baseline else ""
+    runs, chips = sum(not pack.of_baselines for pack in plan.packs), (points - len(plan.refused)) * seeds
     each = f"{plural(points, 'point')} of {plural(seeds, 'chip')}"
-    lines = [f"{each}: {plural(chips, 'chip')} in {plural(runs, 'run')}{also}"]
+    lines = [f"{each}: {plural(chips, 'chip')} in {plural(runs, 'run')}{of_baselines(plan)}"]
     if plan.refused:
         number, why = next(iter(plan.refused.items()))
         lines.append(f"{plural(len(plan.refused), 'point')} cannot be and will not be run; point {number}: {why}")
     if len(packs) < len(plan.packs):
         lines.append(f"finished already: {plural(len(plan.packs) - len(packs), 'run')}; left: {len(packs)}")
-    if cost is not None and cost.seconds:
-        on = f" on {cost.workers} workers" if cost.workers > 1 else ""
-        lines.append(
-            f"expected: {duration(cost.seconds)}{on}, and for the largest run {size(cost.memory)} of memory beside the "
-            "program and the data"
-        )
     return lines
+
+
+def of_baselines(plan: Plan) -> str:
+    """Return the words about the chips of the baselines and their runs, "" where nothing of that is to be computed."""
+    packs = [pack for pack in plan.packs if pack.of_baselines]
+    if not packs:
+        return ""
+    count = sum(len(pack.points) for pack in packs)
+    of = "the baseline" if count == 1 else f"{count} baselines"
+    more = "one" if len(packs) == 1 else len(packs)
+    return f", and {plural(count * plan.sweep.seeds, 'chip')} of {of} in {more} more"
+
+
+def expected(cost: Estimate) -> list[str]:
+    """Return the line that tells what packs will cost, none where that is not known."""
+    if not cost.seconds:
+        return []
+    on = f" on {cost.workers} workers" if cost.workers > 1 else ""
+    return [
+        f"expected: {duration(cost.seconds)}{on}, and for the largest run {size(cost.memory)} of memory beside the "
+        "program and the data"
+    ]
 
 
 def size(count: float) -> str:

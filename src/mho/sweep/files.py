@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from mho.config import dump as dump_config
 from mho.config import loads as load_config
 from mho.errors import CheckpointError, ConfigError
 from mho.folders import check_writable, write_text
-from mho.over_chips import deviation
+from mho.sweep.baseline import Known, known
 from mho.sweep.packs import Pack
 from mho.sweep.plan import BASELINE_GRID, Plan, begun
 from mho.sweep.sweep_file import dump, loads
@@ -69,7 +68,7 @@ def about(plan: Plan) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "title": sweep.name, "threshold": float(sweep.threshold), "seeds": sweep.seeds,
-        "baseline": {"what": sweep.baseline}, "axes": axes, "config": dump_config(plan.start),
+        "axes": axes, "config": dump_config(plan.start),
     }  # fmt: skip
 
 
@@ -189,29 +188,49 @@ def collected(folder: Path, plan: Plan) -> SweepTable:
         for replicate, chip in enumerate(plan.chips(number)):
             place = {"point": number, "replicate": replicate, "chip": chip, "halved": False}
             rows.append({**nothing, **place, "status": REFUSED, "reason": reason})
-    rows.sort(key=lambda row: (row["point"], row["replicate"]))
-    return _table(plan, rows)
+    rows.sort(key=lambda row: (row["point"] >= 0, abs(row["point"]), row["replicate"]))  # baselines -1, -2, ... first
+    return _table(folder, plan, rows)
 
 
-def _table(plan: Plan, rows: list[dict[str, Any]]) -> SweepTable:
-    """Return rows with what the plan says of their points, and the penalty."""
-    given = plan.sweep.baseline
-    counted = [row["test_accuracy"] for row in rows if row["point"] == BASELINE] if isinstance(given, str) else [given]
-    values = [float(value) for value in counted if value is not None]
-    mean = fmean(values) if values else None
-    nowhere = (None,) * len(plan.fields)
+def _table(folder: Path, plan: Plan, rows: list[dict[str, Any]]) -> SweepTable:
+    """Return rows with what the plan says of their points, and the penalty; all baselines are point -1 there."""
+    found = _known(folder, plan, rows)
     columns: dict[str, list[Any]] = {name: [] for name in (*PLACE, *plan.fields, *RESULT)}
     for row in rows:
-        number, accuracy = row["point"], row["test_accuracy"]
-        swept = nowhere if number == BASELINE else plan.values[number]
-        grid = BASELINE_GRID if number == BASELINE else plan.grids[number]
-        penalty = None if mean is None or accuracy is None else mean - accuracy
-        whole = {**row, "grid": grid, "penalty": penalty, **dict(zip(plan.fields, swept, strict=True))}
+        number, accuracy, of_baseline = row["point"], row["test_accuracy"], row["point"] < 0
+        from_one = plan.baselines.of.get(number) if plan.baselines and not of_baseline else None
+        mean = found.means.get(number if of_baseline else from_one)
+        whole = {
+            **dict.fromkeys(plan.fields), **plan.point(number), **row,
+            "point": BASELINE if of_baseline else number,
+            "grid": BASELINE_GRID if of_baseline else plan.grids[number],
+            "penalty": None if mean is None or accuracy is None else mean - accuracy,
+        }  # fmt: skip
         for name, column in columns.items():
             column.append(whole[name])
-    said = about(plan)
-    said["baseline"] |= {"mean": mean, "std": deviation(values) if values else None, "values": values}
-    return SweepTable(columns, said)
+    return SweepTable(columns, {**about(plan), **found.about})
+
+
+def _known(folder: Path, plan: Plan, rows: Sequence[dict[str, Any]]) -> Known:
+    """Return what is known of the baselines from their rows, and from what was said of how they were made."""
+    found: dict[int, list[float]] = {}
+    for row in rows:
+        if row["point"] < 0 and row["test_accuracy"] is not None:
+            found.setdefault(row["point"], []).append(float(row["test_accuracy"]))
+    guesses = {
+        number: _said(folder, pack.number).get("guess")
+        for pack in plan.packs if pack.of_baselines for number in pack.points
+    }  # fmt: skip
+    return known(plan.sweep.baseline, plan.baselines, found, guesses)
+
+
+def _said(folder: Path, number: int) -> dict[str, Any]:
+    """Return what was said of how a pack was made; nothing where that is lost, as no result hangs on it."""
+    try:
+        found = json.loads(pack_file(folder, number).with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def half_finished(folder: Path) -> SweepTable:

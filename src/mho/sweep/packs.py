@@ -24,6 +24,11 @@ class Pack:
     number: int
     points: tuple[int, ...]
 
+    @property
+    def of_baselines(self) -> bool:
+        """Whether its points are baselines."""
+        return self.points[0] < 0
+
 
 @dataclass(frozen=True)
 class Packed:

@@ -8,14 +8,14 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-from mho.config import RunConfig, dump, preset
+from mho.config import RunConfig, dump
 from mho.errors import ConfigError
 from mho.random import WORDS
 from mho.sweep.axes import Axis, samples
+from mho.sweep.baseline import Baselines, reaches, start_of
 from mho.sweep.fields import Field, base, fields_of
 from mho.sweep.packs import Pack, Packer
-from mho.sweep.settings import DIGITAL, START, Grid, Sweep
-from mho.sweep.table import BASELINE
+from mho.sweep.settings import Grid, Sweep
 
 MOST = 1_000_000
 """Points beyond which a sweep must be asked for twice."""
@@ -28,10 +28,10 @@ class Plan:
     """What a sweep computes.
 
     start: the configuration without swept fields. axes: of every grid, with fields. grids, values: of every point the
-    name of its grid, and a value for every one of `paths`, None where it is not swept there. packs: what shares a run;
-    the first is the baseline's, if it is to be computed. refused: why a point cannot be, by its number. threads: of
-    every task; roundings may depend on it, so it is fixed, too. search: whether points are asked for one batch after
-    another, instead of those of the grids.
+    name of its grid, and a value for every one of `fields`, None where it is not swept there. packs: what shares a run;
+    baselines, whose numbers are below 0, have packs of their own, before those of the points that first need them.
+    refused: why a point cannot be, by its number. threads: of every task; roundings may depend on it, so it is fixed,
+    too. search: whether points are asked for one batch after another, instead of those of the grids.
     """
 
     sweep: Sweep
@@ -55,21 +55,41 @@ class Plan:
         fields = list(self.fields.values())
         return Packer(self.start, fields, seeds=self.sweep.seeds, max_chips=self.sweep.max_chips)
 
+    @cached_property
+    def baselines(self) -> Baselines | None:
+        """The baselines that its points are counted from, None where that is a number."""
+        if not isinstance(self.sweep.baseline, str):
+            return None
+        points = (n for n in range(len(self.values)) if n not in self.refused)
+        return Baselines(self.start, self.fields.values(), ((n, self.point(n)) for n in points))
+
+    @cached_property
+    def baseline_packer(self) -> Packer:
+        """What packs baselines of this sweep."""
+        fields = [field for field in self.fields.values() if reaches(field)]
+        start = start_of(self.sweep, self.start)
+        return Packer(start, fields, seeds=self.sweep.seeds, max_chips=self.sweep.max_chips)
+
     def point(self, number: int) -> dict[str, Any]:
-        """Return the values of a point by path."""
-        if number == BASELINE:
-            return {}
+        """Return the values of a point, or of a baseline, by path."""
+        if number < 0:
+            assert self.baselines is not None
+            return self.baselines.values[number]
         return {p: v for p, v in zip(self.fields, self.values[number], strict=True) if v is not None}
 
     def chips(self, point: int) -> range:
-        """Return the numbers of the chips of a point: each point has its own, the baseline those of point 0."""
-        first = max(0, point) * self.sweep.seeds
+        """Return the numbers of the chips of a point: its own, those of a baseline the same as its first point's."""
+        if point < 0:
+            assert self.baselines is not None
+            point = self.baselines.first[point]
+        first = point * self.sweep.seeds
         return range(first, first + self.sweep.seeds)
 
     def with_points(self, grid: str, points: Sequence[Mapping[str, Any]]) -> Plan:
         """Return the plan with more points, by path, behind those that it has, in packs of their own.
 
-        Raises ConfigError when chips run out; points that cannot be are in `refused`.
+        Their baselines, where there are new ones, are packed before them. Raises ConfigError when chips run out, and
+        for a baseline that cannot be; points that cannot be are in `refused`.
         """
         first, paths = len(self.values), tuple(self.fields)
         if (first + len(points)) * self.sweep.seeds > WORDS:
@@ -79,22 +99,35 @@ class Plan:
             )
         new = {first + k: values for k, values in enumerate(points)}
         found = self.packer.pack(new)
-        packs = tuple(Pack(len(self.packs) + k, numbers) for k, numbers in enumerate(found.packs))
-        return replace(
-            self, grids=(*self.grids, *[grid] * len(points)), packs=(*self.packs, *packs),
+        more = replace(
+            self, grids=(*self.grids, *[grid] * len(points)), refused={**self.refused, **found.refused},
             values=(*self.values, *(tuple(v.get(p) for p in paths) for v in points)),
-            refused={**self.refused, **found.refused},
         )  # fmt: skip
+        numbered = enumerate((*more.packed_baselines(), *found.packs), len(self.packs))
+        return replace(more, packs=(*self.packs, *(Pack(number, one) for number, one in numbered)))
+
+    def packed_baselines(self) -> tuple[tuple[int, ...], ...]:
+        """Return the baselines that no pack holds yet, packed."""
+        if self.baselines is None:
+            return ()
+        there = {number for pack in self.packs for number in pack.points}
+        found = self.baseline_packer.pack({n: v for n, v in self.baselines.values.items() if n not in there})
+        for number, why in found.refused.items():
+            raise ConfigError(
+                f'point {self.baselines.first[number]} has no baseline "{self.sweep.baseline}": {why}; give the '
+                "baseline as a test accuracy: baseline = 98.0"
+            )
+        return found.packs
 
     def task(self, pack: Pack, points: Sequence[int] | None = None) -> dict[str, Any]:
         """Return what a worker is given to compute a pack, or some points of it: plain values only."""
         points = pack.points if points is None else points
-        start = baseline_config(self) if pack.points == (BASELINE,) else self.start
+        packer = self.baseline_packer if pack.of_baselines else self.packer
         # Filled as the whole pack is, so that a part of it is a part of the same run.
-        filled = dict(zip(pack.points, self.packer.filled([self.point(n) for n in pack.points]), strict=True))
+        filled = dict(zip(pack.points, packer.filled([self.point(n) for n in pack.points]), strict=True))
         return {
             "pack": pack.number,
-            "config": dump(start),
+            "config": dump(packer.start),
             "points": [{"point": n, "chips": list(self.chips(n)), **filled[n]} for n in points],
             "threads": self.threads,
         }
@@ -128,13 +161,12 @@ def plan(sweep: Sweep, *, yes: bool = False, threads: int | None = None) -> Plan
 
 
 def begun(sweep: Sweep, start: RunConfig, threads: int | None = None, *, search: bool = False) -> Plan:
-    """Return a plan without points: only the baseline is in it, if that is to be computed."""
+    """Return a plan without points."""
     import torch
 
     axes = tuple(tuple(one) for one in fields_of(sweep, start))
     own = start.threads or threads or torch.get_num_threads()
-    packs = (Pack(0, (BASELINE,)),) if isinstance(sweep.baseline, str) else ()
-    return Plan(sweep, start, axes, own, search, packs=packs)
+    return Plan(sweep, start, axes, own, search)
 
 
 def _all(made: Plan, groups: list[tuple[str, list[dict[str, Any]]]]) -> Plan:
@@ -165,13 +197,3 @@ def _values(axis: Axis, fields: tuple[Field, ...]) -> list[tuple[Any, ...]]:
 def _at(axis: Axis, fields: tuple[Field, ...], share: float) -> tuple[Any, ...]:
     value = axis.at(float(share))
     return (round(value[0]),) if axis.listed is None and fields[0].whole else value
-
-
-def baseline_config(made: Plan) -> RunConfig:
-    """Return the configuration of the baseline: without swept fields, or the same network in floating point."""
-    if made.sweep.baseline == START:
-        return made.start
-    assert made.sweep.baseline == DIGITAL
-    ideal = preset("ideal")
-    mapping = replace(ideal.mapping, bias=made.start.analog.mapping.bias)
-    return replace(made.start, zero_shift=None, analog=replace(ideal, mapping=mapping))

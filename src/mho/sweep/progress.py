@@ -71,7 +71,7 @@ class Lines(Printed, Silent):
         self.write(f"{why}; {what}")
 
     def _count(self, rows: Rows) -> None:
-        status = {row["point"]: row["status"] for row in rows}
+        status = {row["point"]: row["status"] for row in rows if row["point"] >= 0}  # a baseline is no point
         self.finished += len(status)
         self.failed += sum(one != DONE for one in status.values())
 

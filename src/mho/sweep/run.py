@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from mho.errors import ConfigError
 from mho.folders import check_writable
+from mho.report.words import plural
 from mho.sweep.engine import carry_out
-from mho.sweep.estimate import estimate, said
+from mho.sweep.estimate import tell
 from mho.sweep.executors.base import Executor
 from mho.sweep.fields import base
-from mho.sweep.files import begin, drop_table, finished, locked, read_plan, write_table
+from mho.sweep.files import PLAN, begin, drop_table, finished, locked, read_plan, write_table
 from mho.sweep.packs import Pack
-from mho.sweep.plan import Plan, begun, plan
-from mho.sweep.progress import Silent, reporter
+from mho.sweep.plan import MOST, Plan, begun, plan
+from mho.sweep.progress import Lines, Silent, reporter
 from mho.sweep.settings import Sweep
 from mho.sweep.sweep_file import load
 from mho.sweep.table import TABLE, SweepTable, read
 
+MANY = 10_000
+"""Points from which on planning takes seconds."""
 Given = Sweep | str | os.PathLike[str] | None
 
 
@@ -35,7 +38,7 @@ class Places:
 
     def __post_init__(self) -> None:
         if self.workers < 0:
-            raise ConfigError(f"--workers must be at least 1, found {self.workers}; leave it out for one process")
+            raise ConfigError(f"workers must be at least 0, found {self.workers}; 0 is this process alone")
         if self.ray is not None and self.workers:
             raise ConfigError("--workers and --ray were both given; Ray has workers of its own: keep one of the two")
 
@@ -90,49 +93,117 @@ def run(
     from mho.sweep.report.write import write_sweep_report
 
     folder, places = Path(out), Places(workers, ray)
-    new = None if sweep is None else planned(sweep, places, search=search, yes=yes)
-    if new is None:
-        read_plan(folder)  # says so where there is none, before anything is made
-    check_writable(folder)
-    with locked(folder):
+    with ExitStack() as held:
+        shown = reporter(progress)
+        held.callback(shown.close)
+        new = None if sweep is None else planned(sweep, places, search=search, yes=yes, write=shown.write)
+        if new is None:  # says so where there is no plan, before anything is made
+            check_search(folder, read_plan(folder), search)
+        check_writable(folder)
+        executor = None
+        if new is not None and not (folder / PLAN).is_file():  # first, as a folder is only made where work can begin
+            executor = held.enter_context(places.executor(new.threads))
+        held.enter_context(locked(folder))
         made = read_plan(folder) if new is None else begin(folder, new)
         left = unfinished(folder, made)
         if not left and (folder / TABLE).is_file():
             return read(folder)
         drop_table(folder)
-        shown = reporter(progress)
-        try:
-            with places.executor(made.threads) as executor:
-                if not made.search:  # which says itself, batch by batch, what it is about to do
-                    for line in said(made, left, estimate(made, left, executor) if progress and left else None):
-                        shown.write(line)
-                table = _computed(folder, made, executor, shown)
-        finally:
-            shown.close()
+        if new is None or made is not new:
+            shown.write(_threads(made, places))
+        executor = executor or held.enter_context(places.executor(made.threads))
+        table = _computed(folder, made, executor, shown)
+        shown.close()
         write_sweep_report(folder, table)
         return table
 
 
+def check_search(folder: Path, made: Plan, search: bool) -> None:
+    """Raise ConfigError where a search is asked for in the directory of a sweep of all points."""
+    if search and not made.search:
+        raise ConfigError(
+            f"{folder} holds a sweep of all points and no search; leave out --search to go on with it, or give the "
+            "file and another --out for a search"
+        )
+
+
+def _threads(made: Plan, places: Places) -> str:
+    """Return what is to be said of the threads of a sweep that is gone on with, "" where they are as they would be."""
+    if made.start.threads or made.threads == places.threads:
+        return ""
+    return (
+        f"every run has {plural(made.threads, 'thread')}, as when the sweep was begun, though it would have "
+        f"{places.threads} here now: results may depend on it in their last digits"
+    )
+
+
 def _computed(folder: Path, made: Plan, executor: Executor, shown: Silent) -> SweepTable:
     """Return the table when everything is computed, and written."""
+    told = isinstance(shown, Lines)
     if made.search:
-        from mho.sweep.search.rounds import carry_on, question
+        from mho.sweep.search import rounds
 
-        return carry_on(question(made.sweep, made), made, executor, folder, shown=shown)
+        asked = rounds.question(made.sweep, made)
+        if told:
+            rounds.tell(asked, made, executor, shown.write, folder)
+        return rounds.carry_on(asked, made, executor, folder, shown=shown)
+    if told:
+        tell(made, unfinished(folder, made), executor, shown.write)
     carry_out(made, made.packs, executor, folder, shown=shown)
     return write_table(folder, made)
 
 
-def planned(sweep: Given, places: Places, *, search: bool = False, yes: bool = False) -> Plan:
+def say(sweep: Given, places: Places, write: Callable[[str], None], *, search: bool = False, yes: bool = False) -> None:
+    """Say what a sweep, or a search, would do and cost; nothing is written. Raises ConfigError."""
+    made = planned(sweep, places, search=search, yes=yes, write=write)
+    with places.executor(made.threads) as executor:
+        if not search:
+            tell(made, made.packs, executor, write)
+            return
+        from mho.sweep.search import rounds
+
+        rounds.tell(rounds.question(made.sweep, made), made, executor, write)
+
+
+def say_rest(folder: Path, places: Places, write: Callable[[str], None]) -> None:
+    """Say what is left to do in the directory of a sweep, or of a search, and what it would cost.
+
+    Raises CheckpointError.
+    """
+    made = read_plan(folder)
+    left = unfinished(folder, made)
+    if not left and (folder / TABLE).is_file():
+        write(f"{folder} is finished: there is nothing left to do")
+        return
+    with places.executor(made.threads) as executor:
+        if not made.search:
+            tell(made, left, executor, write)
+            return
+        from mho.sweep.search import rounds
+
+        rounds.tell(rounds.question(made.sweep, made), made, executor, write, folder)
+
+
+def planned(
+    sweep: Given, places: Places, *, search: bool = False, yes: bool = False,
+    write: Callable[[str], None] = lambda text: None,
+) -> Plan:  # fmt: skip
     """Return the plan of a sweep, or of its TOML file; of a search the beginning, checked. Raises ConfigError."""
     asked = sweep if isinstance(sweep, Sweep) else load(cast(str, sweep))
-    if not search:
-        return plan(asked, yes=yes, threads=places.threads)
-    from mho.sweep.search.rounds import question
+    try:
+        if not search:
+            if MANY < asked.count <= MOST:
+                write(f"planning {asked.count:,} points ...")
+            return plan(asked, yes=yes, threads=places.threads)
+        from mho.sweep.search.rounds import question
 
-    made = begun(asked, base(asked), places.threads, search=True)
-    question(asked, made)
-    return made
+        made = begun(asked, base(asked), places.threads, search=True)
+        question(asked, made)
+        return made
+    except ConfigError as error:
+        if sweep is asked:
+            raise
+        raise ConfigError(f"{sweep}: {error}") from error
 
 
 def unfinished(folder: Path, made: Plan) -> list[Pack]:

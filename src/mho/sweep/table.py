@@ -41,9 +41,9 @@ class SweepTable:
         grid does not sweep it),
         `test_accuracy` (percent), `test_loss`, `train_loss`, `pulses`, `penalty` (points of test accuracy below the
         baseline), `status` (one of STATUSES), `reason`, `halved`.
-    about: title, threshold, baseline (what, mean, std, values; where there are several, `each` of them with `where`, and
-        no mean of all), axes (name, path, paths, grid, scale, values), seeds, config (TOML), and a `warning` where a
-        baseline did not learn.
+    about: title, threshold, baseline (what, mean, std, values; where there are several, `each` of them with `where`,
+        and no mean of all), axes (name, path, paths, grid, scale, values), seeds, config (TOML), and a `warning` where
+        a baseline did not learn.
     """
 
     rows: dict[str, list[Any]]

@@ -5,28 +5,29 @@ from __future__ import annotations
 import json
 import math
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mho.errors import CheckpointError, ConfigError
 from mho.folders import write_text
+from mho.report.words import plural
 from mho.sweep.engine import carry_out
-from mho.sweep.estimate import estimate, said
+from mho.sweep.estimate import ESTIMATING, estimate, expected, of_baselines
 from mho.sweep.executors.base import Executor
 from mho.sweep.files import SEARCH, collected, finished, write_plan, write_table
 from mho.sweep.packs import Pack
 from mho.sweep.plan import Plan
-from mho.sweep.progress import Lines, Silent
+from mho.sweep.progress import Silent
 from mho.sweep.search.asking import ask, check_installed
-from mho.sweep.search.cost import Cost, read_cost
+from mho.sweep.search.cost import EXAMPLE, Cost, read_cost
 from mho.sweep.search.outcome import Outcome, best, outcomes
 from mho.sweep.search.record import Record, as_json
 from mho.sweep.search.settings import COST, Search, read_search
 from mho.sweep.search.space import Space
 from mho.sweep.settings import Sweep
-from mho.sweep.table import SweepTable
+from mho.sweep.table import BASELINE, DONE, SweepTable
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class Question:
 def question(sweep: Sweep, plan: Plan) -> Question:
     """Return what a sweep's [search] asks, checked before anything is computed; raise ConfigError."""
     check_installed()
+    if not sweep.search:
+        raise ConfigError(
+            "--search goes by the table [search] of the sweep, and there is none; give one, as "
+            f"trials = 128 and {EXAMPLE}, or leave out --search for all {sweep.count:,} points"
+        )
     search = read_search(sweep.search)
     if len(sweep.grids) != 1:
         raise ConfigError(
@@ -76,26 +82,51 @@ def carry_on(asked: Question, plan: Plan, executor: Executor, folder: Path, *, s
     _write(asked, name, folder, found)
     while True:
         if plan.values:
-            left = [pack for pack in plan.packs if pack.number not in finished(folder, plan)]
-            if not found and isinstance(shown, Lines):
-                _say(plan, left, search, executor, shown)
-            carry_out(plan, left, executor, folder, shown=shown)
+            carry_out(plan, _left(plan, folder), executor, folder, shown=shown)
             found = asked.outcomes(_table(folder, plan), plan)
             record.add(found, asked.space, asked.threshold)
             _write(asked, name, folder, found)
             shown.write(f"{len(found)} of {search.trials} trials: {told(asked, found)}")
         if len(plan.values) >= search.trials:
             return write_table(folder, plan)
-        count = min(search.batch, search.trials - len(plan.values))
-        plan = plan.with_points(asked.grid, ask(search, asked.space, found, count, asked.threshold))
+        plan = _with_batch(asked, plan, found)
         write_plan(folder, plan)
 
 
-def _say(plan: Plan, left: Sequence[Pack], search: Search, executor: Executor, shown: Silent) -> None:
-    """Say what the first batch, or the rest of the one that was stopped, will cost."""
-    shown.write(f"search: {search.trials} points, {search.batch} asked for at once; so far:")
-    for line in said(plan, left, estimate(plan, left, executor) if left else None):
-        shown.write(line)
+def _with_batch(asked: Question, plan: Plan, found: Sequence[Outcome]) -> Plan:
+    """Return the plan with the next points to try."""
+    count = min(asked.search.batch, asked.search.trials - len(plan.values))
+    return plan.with_points(asked.grid, ask(asked.search, asked.space, found, count, asked.threshold))
+
+
+def _left(plan: Plan, folder: Path) -> list[Pack]:
+    there = finished(folder, plan)
+    return [pack for pack in plan.packs if pack.number not in there]
+
+
+def tell(
+    asked: Question, plan: Plan, executor: Executor, write: Callable[[str], None], folder: Path | None = None
+) -> None:
+    """Say how much a search has to do, at once, and after probes of its first batch what all of it will cost."""
+    search, seeds, begun = asked.search, plan.sweep.seeds, bool(plan.values)
+    plan = plan if begun else _with_batch(asked, plan, [])
+    left = _left(plan, folder) if folder is not None and begun else list(plan.packs)
+    batches = -(-search.trials // search.batch)
+    write(
+        f"search: {plural(search.trials, 'point')} of {plural(seeds, 'chip')}: {search.trials * seeds} chips in "
+        f"{'one batch' if batches == 1 else f'{batches} batches, one after another'}{of_baselines(plan)}"
+    )
+    to_come = max(0, search.trials - len(plan.values))
+    if begun:
+        points = to_come + sum(len(pack.points) for pack in left if not pack.of_baselines)
+        write(f"finished already: {plural(search.trials - points, 'point')}; left: {points}")
+    probed = left or list(plan.packs)
+    if to_come or left:
+        write(ESTIMATING)
+        cost, now = estimate(plan, probed, executor), sum(len(pack.points) for pack in probed)
+        share = (to_come + sum(len(pack.points) for pack in left)) / now
+        for line in expected(replace(cost, seconds=cost.seconds * share)):
+            write(line)
 
 
 def _write(asked: Question, name: str, folder: Path, found: Sequence[Outcome]) -> None:
@@ -105,7 +136,9 @@ def _write(asked: Question, name: str, folder: Path, found: Sequence[Outcome]) -
 
 def _table(folder: Path, plan: Plan) -> SweepTable:
     table = collected(folder, plan)
-    if plan.values and table.about["baseline"]["mean"] is None:
+    base = table.where(point=BASELINE).rows["test_accuracy"]
+    trained = zip(table.rows["status"], table.rows["penalty"], strict=True)
+    if (base and not any(base)) or (DONE, None) in trained:
         raise ConfigError(
             "the baseline has no test accuracy, so there are no penalties to search by; change the settings, or give "
             "the baseline as a number: baseline = 98.0"
