@@ -38,6 +38,11 @@ class Sweep:
         self.folder, self.executor = folder, Known(**options)
         self.plan: Plan = begin(folder, plan(loads(text), threads=1))
 
+    @property
+    def baselines(self) -> int:
+        """How many packs are of baselines; they come first."""
+        return sum(pack.of_baselines for pack in self.plan.packs)
+
     def compute(self, packs: int) -> None:
         carry_out(self.plan, self.plan.packs[:packs], self.executor, self.folder)
 
@@ -78,7 +83,7 @@ def test_the_map_fills(tmp_path: Path) -> None:
     view = look(tmp_path / "s")
     assert (view.state, view.done, view.left) == ("finished", 12, None)
     assert cells(view.figures[0])[1][0] == pytest.approx(100 * 1e-3 + 0.1**2)  # c2c across, dw_min upwards
-    assert dict(view.facts)["baseline"] == "95.00 % ± 0.00"
+    assert dict(view.facts)["baseline"] == "95.00 ± 0.00 %"
     assert dict(view.facts)["acceptable"] == "50 %"
 
 
@@ -122,10 +127,22 @@ def test_a_search_shows_cost_and_penalty(tmp_path: Path) -> None:
 
 def test_names_along_an_axis(tmp_path: Path) -> None:
     text = HEAD + '[grid.axes]\nc2c = [0.1, 0.3]\n"update.bl" = [1, 31]\ndata = ["digits", "mnist"]\n'
-    Sweep(tmp_path / "s", text, law=lambda v: float(v["data"] == "mnist")).compute(2)
+    sweep = Sweep(tmp_path / "s", text, law=lambda v: float(v["data"] == "mnist"))
+    sweep.compute(sweep.baselines + 1)
     view = look(tmp_path / "s")
     assert view.done == 2
     json.dumps(view.json(), allow_nan=False)
+
+
+def test_lists_and_tables_have_cells_while_it_runs(tmp_path: Path) -> None:
+    axes = 'zero_shift = ["none", { pulses = 50 }]\nvary = [["init", "order"], ["init"]]\n'
+    sweep = Sweep(tmp_path / "s", HEAD + "[grid.axes]\n" + axes, law=lambda v: 0.0)
+    for packs in (sweep.baselines + 1, len(sweep.plan.packs)):
+        sweep.compute(packs)
+        (figure,) = look(tmp_path / "s").figures
+        assert figure.layout["xaxis"]["ticktext"] == ["none", "pulses 50"]
+        assert figure.layout["yaxis"]["ticktext"] == ["init, order", "init"]
+        assert known(figure) == (4 if packs == len(sweep.plan.packs) else 1)
 
 
 def test_before_there_is_a_plan(tmp_path: Path) -> None:

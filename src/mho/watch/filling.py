@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Any
 
-import numpy as np
-
 from mho.report.figure import Figure
-from mho.sweep.report.look import FAILED, colours, hover, thin
+from mho.sweep.report.cells import add_cells, add_crosses, cell_axis
 from mho.sweep.report.maps import ROOM, drawn_axes
-from mho.sweep.report.results import DONE, Axis, Grid, Results
-from mho.sweep.report.text import value_text
-
-TICKS = 12
-"""About so many values are written along an axis."""
-SPACED = 40
-"""Up to so many cells beside each other are set apart by lines."""
-HOVERS = 2500
-"""Up to so many cells say under the mouse what is known of them."""
+from mho.sweep.report.results import DONE, Grid, Results
+from mho.sweep.table import plain
 
 
 def planned(grid: Grid, told: Sequence[Mapping[str, Any]]) -> Grid:
@@ -31,9 +21,11 @@ def planned(grid: Grid, told: Sequence[Mapping[str, Any]]) -> Grid:
         values: list[Any] = next(
             (t["values"] for t in told if tuple(t["paths"]) == axis.paths and t["grid"] == grid.name), []
         )
-        known = dict.fromkeys((*map(_plain, values), *axis.values))
-        ordered = sorted(known) if axis.numeric and not any(isinstance(v, str) for v in known) else known
-        axes.append(replace(axis, values=tuple(ordered)))
+        if axis.numeric:
+            known = sorted({*values, *axis.values})
+        else:
+            known = list(dict.fromkeys((*(plain(v, "string") for v in values), *axis.values)))
+        axes.append(replace(axis, values=tuple(known)))
     return replace(grid, axes=tuple(axes))
 
 
@@ -57,56 +49,7 @@ def filling_map(results: Results, grid: Grid, name: str) -> Figure:
     if len(grid.axes) > 2:
         text += " A cell shows the best point over the other settings."
     figure = Figure(name, f"Penalty over {x.name} and {y.name}: {grid.name}", text, x.name, y.name)
-    _cells(figure, results, grid, (len(y.values), len(x.values)), best)
-    crosses = [(at, n) for at, n in lost.items() if at not in best]
-    figure.traces.append(
-        {
-            "type": "scatter", "mode": "markers", "marker": {"size": 9, "symbol": "x", "color": FAILED},
-            "x": [at[1] for at, _ in crosses], "y": [at[0] for at, _ in crosses], "name": "failed",
-            "text": [hover(grid.axes, grid.points[n]) for _, n in crosses], "showlegend": bool(crosses),
-            "hovertemplate": "%{text}<extra></extra>",
-        }
-    )  # fmt: skip
-    figure.layout |= ROOM
-    figure.layout |= {"xaxis": _axis(x), "yaxis": _axis(y)}
+    add_cells(figure, results, grid, (len(y.values), len(x.values)), best)
+    add_crosses(figure, grid, {at: n for at, n in lost.items() if at not in best})
+    figure.layout |= {**ROOM, "xaxis": cell_axis(x), "yaxis": cell_axis(y)}
     return figure
-
-
-def _cells(
-    figure: Figure, results: Results, grid: Grid, shape: tuple[int, int], best: Mapping[tuple[int, int], int]
-) -> None:
-    z = np.full(shape, np.nan)
-    for at, n in best.items():
-        z[at] = grid.points[n].mean
-    look, gap = colours(results.scale), int(max(shape) <= SPACED)
-    trace: dict[str, Any] = {
-        "type": "heatmap", "x": list(range(shape[1])), "y": list(range(shape[0])), "z": [thin(row) for row in z],
-        "zmin": look["cmin"], "zmax": look["cmax"], "colorscale": look["colorscale"], "colorbar": look["colorbar"],
-        "xgap": gap, "ygap": gap, "name": "penalty", "showlegend": False, "hovertemplate": "%{z} points<extra></extra>",
-    }  # fmt: skip
-    if shape[0] * shape[1] <= HOVERS:
-        texts = [[""] * shape[1] for _ in range(shape[0])]
-        for at, n in best.items():
-            texts[at[0]][at[1]] = hover(grid.axes, grid.points[n])
-        trace |= {"text": texts, "hovertemplate": "%{text}<extra></extra>"}
-    figure.traces.append(trace)
-
-
-def _axis(axis: Axis) -> dict[str, Any]:
-    """Return an axis of cells of one size, with values written at some of them."""
-    count = len(axis.values)
-    step = -(-count // TICKS)
-    chosen = list(range(0, count, step))
-    return {
-        "tickmode": "array", "tickvals": chosen, "ticktext": [_text(axis, n) for n in chosen],
-        "range": [-0.5, count - 0.5], "showgrid": False, "constrain": "domain",
-    }  # fmt: skip
-
-
-def _text(axis: Axis, place: int) -> str:
-    value = axis.values[place]
-    return value_text(float(f"{value:.4g}") if isinstance(value, float) else value, axis.name)
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (int, float, str)) else json.dumps(value)

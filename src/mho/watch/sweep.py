@@ -20,6 +20,7 @@ from mho.sweep.report.maps import scatter
 from mho.sweep.report.pareto import pareto, read_search
 from mho.sweep.report.requirements import along, best_text, share_acceptable
 from mho.sweep.report.results import Grid, Results, read_results
+from mho.sweep.report.text import baseline_text
 from mho.sweep.table import TABLE, read
 from mho.watch.filling import filling_map, planned
 from mho.watch.view import FINISHED, RUNNING, View
@@ -49,7 +50,7 @@ def sweep_view(folder: Path) -> View:
     return View(
         results.title if results.title != "sweep" else f"sweep {folder.name}", FINISHED if finished else RUNNING,
         len(points), total, "points", left, every, _facts(results, rate), tuple(notes),
-        tuple(_figures(results, folder)), f"mho sweep --resume {shlex.quote(str(folder))}",
+        tuple(_figures(results, folder)), f"mho sweep --resume {shlex.quote(str(folder))}", results.warning,
     )  # fmt: skip
 
 
@@ -83,7 +84,7 @@ def _pace(folder: Path, packs: list[int]) -> tuple[float | None, float | None]:
 
 def _facts(results: Results, rate: float | None) -> tuple[tuple[str, str], ...]:
     share = share_acceptable(results, results.points)
-    base = words.accuracy(results.baseline).partition(" over ")[0] if results.baseline else "to come"
+    base = baseline_text(results) if results.baseline or results.several else "to come"
     found = [
         ("baseline", base),
         ("acceptable", f"{100 * share:.3g} %" if isfinite(share) else "unknown"),

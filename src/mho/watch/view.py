@@ -20,7 +20,8 @@ class View:
 
     state: one of the four words of this module. done, total: counted in `unit`. left: seconds to the end, every:
     seconds between two changes, None while they are not known. facts: names and values of the main numbers. notes:
-    sentences that stand above the figures. again: the command that goes on with what has stopped.
+    sentences that stand above the figures. again: the command that goes on with what has stopped. warning: what must be
+    known before anything is believed, or "".
     """
 
     title: str
@@ -34,6 +35,7 @@ class View:
     notes: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
     again: str = ""
+    warning: str = ""
 
     def json(self) -> dict[str, Any]:
         """Return the view as the page's script takes it."""

@@ -59,7 +59,8 @@
     bar.setAttribute("aria-valuemax", view.total);
     bar.setAttribute("aria-valuenow", view.done);
     part("filled").style.width = view.total ? `${(100 * view.done) / view.total}%` : "0";
-    part("notes").replaceChildren(...view.notes.map((text) => element("p", text, "note")));
+    const warning = view.warning ? [element("p", `Do not rely on this: ${view.warning}.`, "note warning")] : [];
+    part("notes").replaceChildren(...warning, ...view.notes.map((text) => element("p", text, "note")));
     part("facts").replaceChildren(
       ...view.facts.map(([name, value]) => {
         const fact = document.createElement("div");

@@ -16,12 +16,12 @@ METHOD = (
 
 
 def half_widths(
-    chips: Sequence[int], std: Sequence[float], within: Sequence[bool], baseline: Sequence[float]
+    chips: Sequence[int], std: Sequence[float], within: Sequence[bool], baselines: Sequence[tuple[float, ...]]
 ) -> list[float]:
     """Return half the confidence interval of the mean penalty of every point of a grid; NaN where it is not known.
 
     half = t(df) sqrt(s^2/n + s_b^2/n_b) with Satterthwaite's degrees of freedom df, where s and n are the standard
-    deviation and number of the point's chips and s_b, n_b those of the baseline (none where it is a stated number).
+    deviation and number of the point's chips and s_b, n_b those of its baseline (none where that is a stated number).
     within: whether the mean penalty of the point is at most the threshold: s is then pooled over all such points.
     """
     from scipy.special import stdtrit  # the quantiles of Student's t, without seconds of importing scipy.stats
@@ -31,8 +31,8 @@ def half_widths(
     shared = int(freedom[inside].sum())
     pooled = float((freedom * variance)[inside].sum()) / shared if shared else 0.0
     variance, df = np.where(inside, pooled, variance), np.where(inside, shared, freedom)
-    base, count = np.asarray(baseline), len(baseline)
-    more, base_df = (float(base.var(ddof=1)) / count, count - 1) if count > 1 else (0.0, 1)
+    known = {base: (float(np.var(base, ddof=1)) / len(base), len(base) - 1) for base in set(baselines) if len(base) > 1}
+    more, base_df = np.array([known.get(base, (0.0, 1)) for base in baselines], dtype=float).reshape(-1, 2).T
     with np.errstate(divide="ignore", invalid="ignore"):
         own = np.where((df > 0) & (n > 0), variance / n, np.nan)
         whole = (own + more) ** 2 / (own**2 / df + more**2 / base_df)

@@ -12,11 +12,13 @@ from typing import Any
 from mho.folders import replacing
 from mho.sweep.report.limits import Limit
 from mho.sweep.report.pareto import Trial, front_of
-from mho.sweep.report.requirements import Requirement
+from mho.sweep.report.requirements import ACCEPTABLE, UNRESOLVED, Requirement
 from mho.sweep.report.results import Results
 
 POINTS, REQUIREMENTS, BORDER, FRONT = "points.csv", "requirements.csv", "border.csv", "front.csv"
-LIMIT = ("sign", "limit", "low", "high", "failed")
+LIMIT = ("sign", "limit", "low", "high", "resolved", "failed")
+PLACES = 9
+"""Of percents of test accuracy and points, behind the point: more would be rounding of sums."""
 
 
 def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -42,34 +44,44 @@ def fields(results: Results) -> list[str]:
 
 def point_rows(results: Results) -> Iterator[list[Any]]:
     """Yield every point: settings, mean penalty with half its confidence interval, mean accuracy, what went wrong."""
+
+    def told(value: float) -> float:
+        return round(value, PLACES) + 0.0  # no -0.0
+
     names = fields(results)
     for grid in results.grids:
         for point in grid.points:
             own = {axis.paths[0]: value for axis, value in zip(grid.axes, point.values, strict=True)}
-            accuracy = fmean(point.accuracy) if point.accuracy else None
+            accuracy = told(fmean(point.accuracy)) if point.accuracy else None
+            std = told(point.std) if len(point.penalty) > 1 else None
             yield [
-                point.number, grid.name, *(own.get(name) for name in names), len(point.penalty), point.mean, point.half,
-                point.std if len(point.penalty) > 1 else None, accuracy, point.status, point.halved, point.reason,
+                point.number, grid.name, *(own.get(name) for name in names), len(point.penalty), told(point.mean),
+                told(point.half), std, accuracy, point.status, point.halved, point.reason,
             ]  # fmt: skip
 
 
 def limit_rows(found: Iterable[Requirement], names: Sequence[str]) -> Iterator[list[Any]]:
     """Yield every limit: its grid and field, the values that are held beside it (`names`), the limit, its interval.
 
-    A line with no acceptable value, or with no limit, has one row that says so in place of the sign.
+    sign: <= or >= of a limit, = of a name that is acceptable, or "no limit", "none acceptable", "not resolved".
+    resolved: whether intervals say so, too.
     """
     for one in found:
         held = {axis.paths[0]: value for axis, value in one.beside}
         start = [one.grid, one.axis.paths[0], *(held.get(name) for name in names)]
-        if not one.limits:
-            yield [*start, "no limit" if one.ranges else "none acceptable", None, None, None, one.note]
+        resolved = "no" if one.state == UNRESOLVED else "yes"
+        for value, sure in one.named:
+            yield [*start, "=" if sure else UNRESOLVED, value, None, None, "yes" if sure else "no", None]
         for limit in one.limits:
-            yield [*start, *_limit_cells(limit)]
+            yield [*start, *_limit_cells(limit, resolved)]
+        if not one.named and not one.limits:
+            said = "no limit" if one.state == ACCEPTABLE else one.state
+            yield [*start, said, None, None, None, resolved, one.note]
 
 
-def _limit_cells(limit: Limit) -> list[Any]:
+def _limit_cells(limit: Limit, resolved: str) -> list[Any]:
     low, high = limit.ends if limit.measured and not limit.failed else (None, None)
-    return [limit.sign.replace("≤", "<=").replace("≥", ">="), limit.value, low, high, limit.failed]
+    return [limit.sign.replace("≤", "<=").replace("≥", ">="), limit.value, low, high, resolved, limit.failed]
 
 
 def write_tables(

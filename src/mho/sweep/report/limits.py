@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan
 
@@ -112,9 +111,3 @@ def _limit(sign: str, way: Line, last: int, threshold: float) -> Limit | None:
     assert value is not None
     far = crossing(cut.values, lower, threshold, log=way.log)
     return Limit(sign, value, near, end if far is None else far, measured)
-
-
-def joined(ranges: Sequence[Range]) -> list[Limit]:
-    """Return all limits of some ranges, by value."""
-    found = [limit for r in ranges for limit in (r.low, r.high) if limit is not None]
-    return sorted(found, key=lambda limit: limit.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from math import isfinite
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from mho.sweep.report.text import value_text
 TOP = 5.0
 """Thresholds above the threshold at which the axis of penalties ends at first, so that the crossing is seen."""
 FEW_LINES, FEW_BARS = 7, 40
+ASIDE, LEGEND = 0.07, 34
+"""Of marks over a name the distance beside each other; characters of a line's name."""
 
 
 def single(results: Results, grid: Grid, name: str, found: Requirement) -> list[Figure]:
@@ -36,18 +39,36 @@ def single(results: Results, grid: Grid, name: str, found: Requirement) -> list[
     _threshold(near, axis, results.threshold)
     for limit in found.limits:
         _limit(near, axis, limit)
-    low = min([_bottom(results), *(p.mean - _bar(p) for p in grid.points if isfinite(p.mean))])
+    above = [p for p in grid.points if p.mean > top]
+    near.caption += " Triangles at the upper edge: means far above it." if above else ""
+    low = _low(results, [p for p in grid.points if p.mean <= top])
     near.layout |= {"xaxis": axis_layout(axis), "yaxis": {"range": _span(low, top)}}
     return [near, _accuracy(results, grid, name)]
 
 
-def _bar(point: Point) -> float:
-    """Return the length of a point's error bar: none where its interval is not known."""
-    return point.half if isfinite(point.half) else 0.0
+def _bars(points: Sequence[Point], *, of_penalty: bool = True) -> dict[str, Any]:
+    """Return error bars of mean penalties, or of accuracies, which have the same intervals the other way round."""
+    down = [_bar(p.mean - p.interval[0]) for p in points]
+    up = [_bar(p.interval[1] - p.mean) for p in points]
+    if not of_penalty:
+        down, up = up, down
+    return {"type": "data", "symmetric": False, "array": plain(up), "arrayminus": plain(down)}
+
+
+def _bar(length: float) -> float:
+    """Return the length of a bar: none where an interval is not known."""
+    return max(0.0, length) if isfinite(length) else 0.0
+
+
+def _low(results: Results, points: Sequence[Point]) -> float:
+    """Return where an axis of penalties begins: below all means, and all bars but those that are far too long."""
+    lowest, limit = results.scale[:2]
+    bars = min((p.mean - _bar(p.mean - p.interval[0]) for p in points), default=limit)
+    return min([_bottom(results), max(bars, lowest - TOP * (limit - lowest)), *(p.mean for p in points)])
 
 
 def _top(results: Results, points: Sequence[Point]) -> float:
-    highest = max((p.mean for p in points if isfinite(p.mean)), default=0.0)
+    highest = max((p.mean + _bar(p.interval[1] - p.mean) for p in points if isfinite(p.mean)), default=0.0)
     lowest, limit, above, _ = results.scale
     return max(min(highest + 0.1 * abs(highest), limit + TOP * (limit - lowest)), (limit + above) / 2)
 
@@ -79,7 +100,7 @@ def _means(figure: Figure, axis: Axis, points: Sequence[Point], top: float) -> N
         {
             "type": "scatter", "mode": "lines+markers" if axis.numeric else "markers", "line": {"color": BLUE},
             "x": plain(axis.place[p.values[0]] for p in shown), "y": plain(p.mean for p in shown),
-            "error_y": {"array": plain(_bar(p) for p in shown), "thickness": 1.3, "width": 4},
+            "error_y": {**_bars(shown), "thickness": 1.3, "width": 4},
             "marker": {"size": 7, "color": BLUE}, "text": [hover([axis], p) for p in shown],
             "hovertemplate": "%{text}<extra></extra>", "showlegend": False,
         }
@@ -130,19 +151,35 @@ def _accuracy(results: Results, grid: Grid, name: str) -> Figure:
             "type": "scatter", "mode": "lines+markers" if axis.numeric else "markers", "line": {"color": BLUE},
             "x": plain(axis.place[p.values[0]] for p in shown),
             "y": plain(float(np.mean(p.accuracy)) for p in shown),
-            "error_y": {"array": plain(_bar(p) for p in shown), "thickness": 1.3, "width": 4},
+            "error_y": {**_bars(shown, of_penalty=False), "thickness": 1.3, "width": 4},
             "marker": {"size": 7}, "text": [hover([axis], p) for p in shown],
             "hovertemplate": "%{y:.2f} %<br>%{text}<extra></extra>", "showlegend": False,
         }
     )  # fmt: skip
-    if results.baseline:
-        mean = float(np.mean(results.baseline))
+    _baselines(figure, results, axis, grid.points)
+    figure.layout["xaxis"] = axis_layout(axis)
+    return figure
+
+
+def _baselines(figure: Figure, results: Results, axis: Axis, points: Sequence[Point]) -> None:
+    """Add what accuracies are counted from: lines, or for baselines that differ along the axis marks."""
+    counted = [p for p in points if p.baseline]
+    if len({p.baseline for p in counted}) == 1:
+        mean = float(np.mean(counted[0].baseline))
         styles = ((mean, {"color": GREY}), (mean - results.threshold, {"color": RED, "dash": "dash"}))
         figure.layout["shapes"] = [
             {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": style} for y, style in styles
         ]
-    figure.layout["xaxis"] = axis_layout(axis)
-    return figure
+        return
+    for below, label, colour in ((0.0, "baseline", GREY), (results.threshold, "threshold", RED)):
+        figure.traces.append(
+            {
+                "type": "scatter", "mode": "markers", "name": label, "showlegend": bool(counted),
+                "x": plain(axis.place[p.values[0]] for p in counted),
+                "y": plain(float(np.mean(p.baseline)) - below for p in counted),
+                "marker": {"symbol": "line-ew-open", "size": 22, "color": colour, "line": {"width": 2}},
+            }
+        )  # fmt: skip
 
 
 def pairs(results: Results, grid: Grid, name: str) -> list[Figure]:
@@ -156,17 +193,17 @@ def _pair(results: Results, grid: Grid, name: str, k: int) -> Figure:
     text = f"{len(chosen)} values of {escape(other.name)} have a line each. Bars: 95 % confidence interval of the mean."
     figure = Figure(name, f"Penalty over {axis.name}", text, axis.name, "penalty (points)")
     top = _top(results, grid.points)
-    for value, colour in zip(chosen, COLOURS, strict=False):
+    for n, (value, colour) in enumerate(zip(chosen, COLOURS, strict=False)):
+        aside = 0.0 if axis.numeric else ASIDE * (n - (len(chosen) - 1) / 2)
         own = [p for p in grid.points if p.values[1 - k] == value and isfinite(p.mean)]
         own.sort(key=lambda p: axis.place[p.values[k]])
         figure.points(
-            [axis.place[p.values[k]] for p in own], [p.mean for p in own],
-            f"{other.name} {value_text(value, other.name)}", colour,
+            [axis.place[p.values[k]] + aside for p in own], [p.mean for p in own],
+            shorten(f"{other.name} {value_text(value, other.name)}", LEGEND, placeholder=" …"), colour,
         )  # fmt: skip
         figure.traces[-1] |= {
-            "error_y": {
-                "array": plain(_bar(p) for p in own), "thickness": 1, "width": 3, "visible": len(own) <= FEW_BARS,
-            },
+            "mode": "lines+markers" if axis.numeric else "markers",
+            "error_y": {**_bars(own), "thickness": 1, "width": 3, "visible": len(own) <= FEW_BARS},
             "text": [hover(grid.axes, p) for p in own], "hovertemplate": "%{text}<extra></extra>",
         }  # fmt: skip
     _threshold(figure, axis, results.threshold)
@@ -204,9 +241,15 @@ def _envelope(results: Results, grid: Grid, name: str, k: int) -> Figure:
         "Over all other settings: the lowest penalty, the median, and the middle half as a band. Dashed: the threshold."
     )
     figure = Figure(name, f"What {axis.name} allows", text, axis.name, "penalty (points)")
-    figure.band(at, quantiles[:, 1], quantiles[:, 3], BLUE)
-    figure.line(at, quantiles[:, 2], "median", BLUE)
+    if axis.numeric:
+        figure.band(at, quantiles[:, 1], quantiles[:, 3], BLUE)
+        figure.line(at, quantiles[:, 2], "median", BLUE)
+    else:
+        bars = {"array": plain(quantiles[:, 3] - quantiles[:, 2]), "arrayminus": plain(np.diff(quantiles)[:, 1])}
+        half = {"type": "data", "symmetric": False, "thickness": 9, "width": 0, "color": rgba(BLUE, 0.3), **bars}
+        figure.line(at, quantiles[:, 2], "median", BLUE, mode="markers", error_y=half)
     figure.points(at, quantiles[:, 0], "lowest", GREEN)
+    figure.traces[-1]["mode"] = "lines+markers" if axis.numeric else "markers"
     _threshold(figure, axis, results.threshold)
     span: dict[str, Any] = {"range": _span(_bottom(results), _top(results, grid.points))}
     figure.layout |= {"xaxis": axis_layout(axis), "yaxis": span}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from html import escape
 from math import isfinite, log10
+from textwrap import shorten, wrap
 from typing import Any
 
 from mho.report.figure import number
@@ -12,6 +14,8 @@ from mho.sweep.report.results import Axis, Point
 from mho.sweep.report.text import in_percent, point_text, points_text, value_text
 
 FEW_TICKS, TICKS = 9, 6
+FEW_LABELS, NARROW, WIDE = 4, 14, 22
+"""Up to FEW_LABELS names are written in lines of NARROW characters, more of them in one of WIDE."""
 SCALE = (
     (0.0, "#1e40af"), (1 / 6, "#3b82f6"), (0.333, "#dbeafe"), (0.334, "#fef3c7"), (0.55, "#fbbf24"), (0.8, "#dc2626"),
     (1.0, "#7f1d1d"),
@@ -22,7 +26,9 @@ FAILED = "#111827"
 
 def axis_layout(axis: Axis) -> dict[str, Any]:
     """Return Plotly's axis of a setting: few values are all written out, names stand at their places."""
-    layout = {"title": {"text": axis.name, "standoff": 8}, "type": "log" if axis.log else "linear"}
+    layout: dict[str, Any] = {"title": {"text": axis.name, "standoff": 8}, "type": "log" if axis.log else "linear"}
+    if not axis.numeric:
+        layout |= {"range": [-0.5, len(axis.values) - 0.5], "ticklabeloverflow": "allow", "showgrid": False}
     if axis.numeric and not axis.log and len(axis.values) > FEW_TICKS:
         return {**layout, **({"tickformat": "~%"} if in_percent(axis.name) else {})}
     shown = ticks(axis)
@@ -31,7 +37,9 @@ def axis_layout(axis: Axis) -> dict[str, Any]:
 
 def ticks(axis: Axis) -> list[tuple[float, str]]:
     """Return places and texts along an axis: all of few values, round numbers among many."""
-    if not axis.numeric or len(axis.values) <= FEW_TICKS:
+    if not axis.numeric:
+        return list(zip(axis.numbers, labels(axis), strict=True))
+    if len(axis.values) <= FEW_TICKS:
         return [(n, value_text(v, axis.name)) for n, v in zip(axis.numbers, axis.values, strict=True)]
     low, high = axis.numbers[0], axis.numbers[-1]
     if axis.log:
@@ -42,6 +50,17 @@ def ticks(axis: Axis) -> list[tuple[float, str]]:
         step = (high - low) / (TICKS - 1)
         found = [low + n * step for n in range(TICKS)]
     return [(v, value_text(float(f"{v:.3g}"), axis.name)) for v in found]
+
+
+def labels(axis: Axis, *, lines: int = 3) -> list[str]:
+    """Return the values of an axis of names in few short lines each, no two of them alike."""
+    width, most = (NARROW, lines) if len(axis.values) <= FEW_LABELS and lines > 1 else (WIDE, 1)
+    found: list[str] = []
+    for n, value in enumerate(axis.values):
+        parts = wrap(value_text(value), width)
+        short = "<br>".join(escape(part, quote=False) for part in parts[:most]) + ("…" if len(parts) > most else "")
+        found.append(short if short not in found else f"{short} ({n + 1})")
+    return found
 
 
 def colours(scale: Sequence[float]) -> dict[str, Any]:
@@ -66,8 +85,6 @@ def hover(axes: Iterable[Axis], point: Point) -> str:
 
 def wrapped(text: str, width: int = 60) -> str:
     """Return a text in lines for Plotly, without what it would take for a tag."""
-    from textwrap import shorten, wrap
-
     plain = shorten(" ".join(text.split()), 240, placeholder=" …").replace("&", "&amp;").replace("<", "&lt;")
     return "<br>".join(wrap(plain, width))
 

@@ -1,4 +1,4 @@
-"""Contour maps: the penalty over two settings, and the border of what is acceptable, for any values of the others."""
+"""Maps: the penalty over two settings, and the border of what is acceptable, for any values of the others."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from mho.report.figure import GREY, Figure, plain
+from mho.sweep.report.cells import add_cells, cell_axis
 from mho.sweep.report.look import FAILED, axis_layout, colours, hover, thin
-from mho.sweep.report.results import DONE, Grid, Results
+from mho.sweep.report.results import DONE, Axis, Grid, Results
 from mho.sweep.report.text import value_text
 
 ROOM: dict[str, Any] = {"height": 560, "margin": {"l": 64, "r": 16, "t": 12, "b": 132}}
@@ -60,36 +61,41 @@ def drawn_axes(grid: Grid) -> tuple[int, int]:
     return first, second
 
 
-def contour_map(results: Results, grid: Grid, name: str) -> Figure:
-    """Return the map over two axes, the others at the values of the best point."""
+def joined(axis: Axis) -> bool:
+    """Return whether something lies between the values of an axis, so that penalties there are those between."""
+    return axis.numeric and len(axis.values) > 1
+
+
+def penalty_map(results: Results, grid: Grid, name: str) -> Figure:
+    """Return the map over two axes, the others at the values of the best point: contours, or cells over names."""
     found = cube(grid)
     k, j = drawn_axes(grid)
-    at = best_slice(found)
+    axes, at = (grid.axes[k], grid.axes[j]), best_slice(found)
     cut = tuple(slice(None) if n in (k, j) else at[n] for n in range(len(grid.axes)))
-    arrays = [array[cut].T for array in (found.mean, found.half, found.place, found.failed)]
-    held = ", ".join(
-        f"{axis.name} = {value_text(axis.values[at[n]], axis.name)}"
-        for n, axis in enumerate(grid.axes)
-        if n not in (k, j)
-    )
-    title = f"Penalty over {grid.axes[k].name} and {grid.axes[j].name}" if not held else "Penalty over two settings"
-    figure = _figure(results, name, title, [grid.axes[k].name, grid.axes[j].name])
-    x, y = grid.axes[k].numbers, grid.axes[j].numbers
-    _contours(figure, results, x, y, arrays[0], arrays[1])
-    _dots(figure, grid, (x, y), arrays[2], arrays[3])
-    figure.layout |= {"xaxis": axis_layout(grid.axes[k]), "yaxis": axis_layout(grid.axes[j])}
+    mean, half, place, failed = (array[cut].T for array in (found.mean, found.half, found.place, found.failed))
+    smooth = all(map(joined, axes))
+    title = "Penalty over two settings" if len(grid.axes) > 2 else f"Penalty over {axes[0].name} and {axes[1].name}"
+    figure = Figure(name, title, _caption(results, smooth), axes[0].name, axes[1].name)
+    x, y = (axis.numbers if smooth else [float(n) for n in range(len(axis.values))] for axis in axes)
+    if smooth:
+        _contours(figure, results, x, y, mean, half)
+    if not all(map(joined, grid.axes)):  # the reader may choose another axis
+        shown = {(int(row), int(column)): int(place[row, column]) for row, column in np.argwhere(np.isfinite(mean))}
+        add_cells(figure, results, grid, (mean.shape[0], mean.shape[1]), shown)
+        figure.traces[-1]["visible"] = not smooth
+    _dots(figure, grid, (x, y), np.where(smooth | failed, place, -1), failed)
+    layout = axis_layout if smooth else cell_axis
+    figure.layout |= {**ROOM, "xaxis": layout(axes[0]), "yaxis": layout(axes[1])}
     return figure
 
 
-def _figure(results: Results, name: str, title: str, axes: list[str]) -> Figure:
-    text = (
-        f"Blue is acceptable: at most {results.threshold:g} points below the baseline. Black line: the border. Dotted: "
-        "where the confidence interval of the penalty ends at the threshold. Crosses: points that failed. Between "
-        "points, penalties are joined by straight lines."
-    )
-    figure = Figure(name, title, escape(text), axes[0], axes[1])
-    figure.layout |= ROOM
-    return figure
+def _caption(results: Results, smooth: bool) -> str:
+    text = f"Blue is acceptable: at most {results.threshold:g} points below the baseline. "
+    if smooth:
+        text += "Black line: the border. Dotted: where the confidence interval of the penalty ends at the threshold. "
+    text += "Crosses: points that failed. "
+    text += "Between points, penalties are joined by straight lines." if smooth else "A cell for every point."
+    return escape(text)
 
 
 def _contours(
@@ -151,7 +157,7 @@ def slices(grid: Grid) -> dict[str, Any]:
     axes = [
         {
             "name": axis.name, "numbers": plain(axis.numbers), "layout": axis_layout(axis),
-            "texts": [value_text(v, axis.name) for v in axis.values],
+            "texts": [value_text(v, axis.name) for v in axis.values], "joined": joined(axis), "cells": cell_axis(axis),
         }
         for axis in grid.axes
     ]  # fmt: skip

@@ -15,13 +15,22 @@ from mho.report.tables import table
 from mho.sweep.report.confidence import METHOD
 from mho.sweep.report.files import point_head, point_rows
 from mho.sweep.report.lines import envelopes, pairs, single
-from mho.sweep.report.maps import columns, contour_map, scatter, slices
+from mho.sweep.report.maps import columns, penalty_map, scatter, slices
 from mho.sweep.report.parallel import parallel
-from mho.sweep.report.pareto import Trial, cheapest, front_table, pareto, values_text
-from mho.sweep.report.requirements import Requirement, best_text, share_acceptable
+from mho.sweep.report.pareto import Trial, cheapest, front_table, pareto
+from mho.sweep.report.requirements import (
+    ACCEPTABLE,
+    RESOLVED,
+    UNRESOLVED,
+    Requirement,
+    best_text,
+    judged,
+    share_acceptable,
+    undecided,
+)
 from mho.sweep.report.results import Grid, Results
 from mho.sweep.report.sampled import raster, raster_results
-from mho.sweep.report.text import interval_text, minus, value_text
+from mho.sweep.report.text import baseline_text, interval_text, minus, settings_text, value_text
 
 FOOTER = "Written by mho from the table of the sweep. This file needs no network."
 SHOWN_LINES = 400
@@ -62,20 +71,31 @@ def _lead(results: Results, trials: Sequence[Trial]) -> str:
     )
     best = cheapest(trials)
     if best is not None:
-        sentence += f" Cheapest that is acceptable: cost <b>{best.cost:.4g}</b> at {escape(values_text(best))}."
+        sentence += f" Cheapest acceptable: cost <b>{best.cost:.4g}</b> at {escape(settings_text(best.values))}."
+    doubtful = sum(undecided(p, results.threshold) for p in points)
     facts = [
-        ("baseline", _baseline(results)), ("threshold", f"{results.threshold:g} points"), ("acceptable", good),
-        ("points", words.count(len(points))), ("chips", words.count(chips)), ("failed points", words.count(failed)),
+        ("baseline", baseline_text(results)), ("threshold", f"{results.threshold:g} points"), ("acceptable", good),
+        ("not resolved", words.count(doubtful)), ("points", words.count(len(points))), ("chips", words.count(chips)),
+        ("failed points", words.count(failed)),
     ]  # fmt: skip
     cells = "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)
-    return f'<p class="result">{sentence}</p>{_unfinished(results)}<dl class="facts">{cells}</dl>'
+    notes = _warning(results) + _unfinished(results) + _other_threshold(results)
+    return f'{notes}<p class="result">{sentence}</p><dl class="facts">{cells}</dl>'
 
 
-def _baseline(results: Results) -> str:
-    if not results.baseline:
-        return "unknown"
-    text = words.accuracy(results.baseline).partition(" over ")[0]
-    return text.replace(" %", "") + " %" if "±" in text else text
+def _warning(results: Results) -> str:
+    told = results.warning
+    return f'<p class="note warning"><b>Do not rely on this page:</b> {escape(told)}.</p>' if told else ""
+
+
+def _other_threshold(results: Results) -> str:
+    stated = results.about.get("threshold")
+    if stated is None or float(stated) == results.threshold:
+        return ""
+    return (
+        f'<p class="note">Drawn for a threshold of {results.threshold:g} points; the sweep file states {stated:g}. The '
+        "table is the same, and <code>mho report DIR</code> draws the page for the sweep file's again.</p>"
+    )
 
 
 def _unfinished(results: Results) -> str:
@@ -92,30 +112,40 @@ def _unfinished(results: Results) -> str:
 def _sheet(
     results: Results, sheet: Sequence[Requirement], border: Sequence[Requirement], trials: Sequence[Trial]
 ) -> str:
-    items = [
-        f"<li{'' if r.ranges or not r.axis.numeric else ' class=none'}><b>{escape(r.text)}</b>"
-        f"<small>{escape(_small(r))}</small></li>"
-        for r in sheet
-    ]
-    maps = [grid for grid in results.grids if len(grid.axes) > 1]
+    items = [_card(r.state, r.text, escape(_small(r))) for r in sheet]
     items += [
-        f"<li><b>{escape(_map_text(results, grid))}</b><small>{_link(results, grid)}</small></li>" for grid in maps
-    ]
+        _card(_map_state(results, grid), _map_text(results, grid), _link(results, grid))
+        for grid in results.grids if len(grid.axes) > 1
+    ]  # fmt: skip
     best = cheapest(trials)
     if best is not None:
-        items.append(
-            f"<li><b>{escape(values_text(best))}</b><small>cheapest that a search found acceptable</small></li>"
-        )
-    note = f"<p>{escape(METHOD)}</p>" if any(len(p.penalty) > 1 for p in results.points) else ""
+        items.append(_card(ACCEPTABLE, settings_text(best.values), "cheapest that a search found acceptable"))
+    measured = any(len(p.penalty) > 1 for p in results.points)
+    note = f"<p>{escape(METHOD)}</p><p>{escape(RESOLVED)}</p>" if measured else ""
     if not items:
         return "<p>No point has been computed yet.</p>"
-    return f'<p>What each setting must be, so that no more is lost.</p><ul class="sheet">{"".join(items)}</ul>{note}'
+    text = (
+        "What each setting must be, so that no more is lost. Green: acceptable, by the intervals, too. Yellow: not "
+        "resolved. Red: nothing is acceptable."
+    )
+    return f'<p>{text}</p><ul class="sheet">{"".join(items)}</ul>{note}'
+
+
+def _card(state: str, text: str, small: str) -> str:
+    """Return one requirement; `small` is HTML."""
+    return f'<li class="{state.replace(" ", "-")}"><b>{escape(text)}</b><small>{small}</small></li>'
 
 
 def _small(one: Requirement) -> str:
     ends = [interval_text(one.axis.name, limit) for limit in one.limits if limit.measured and not limit.failed]
     parts = [one.axis.paths[0], *(f"95 % interval {e}" for e in ends), one.note]
     return "; ".join(part for part in parts if part)
+
+
+def _map_state(results: Results, grid: Grid) -> str:
+    """Return what is known of a map: nothing, where most of its points are not resolved."""
+    doubtful = sum(undecided(p, results.threshold) for p in grid.points)
+    return UNRESOLVED if 2 * doubtful > len(grid.points) else judged(grid.points, results.threshold)
 
 
 def _map_text(results: Results, grid: Grid) -> str:
@@ -125,7 +155,9 @@ def _map_text(results: Results, grid: Grid) -> str:
 
 
 def _link(results: Results, grid: Grid) -> str:
-    return f'<a href="#grid-{results.grids.index(grid)}">{escape(grid.name)}: map and border</a>'
+    doubtful = sum(undecided(p, results.threshold) for p in grid.points)
+    said = f"{doubtful} of {words.plural(len(grid.points), 'point')} not resolved; " if doubtful else ""
+    return f'{said}<a href="#grid-{results.grids.index(grid)}">{escape(grid.name)}: map and border</a>'
 
 
 def _grid(results: Results, grid: Grid, name: str, own: Sequence[Requirement]) -> Iterator[Section]:
@@ -162,7 +194,7 @@ def _map(results: Results, grid: Grid, name: str) -> Section:
             f'</p><div class="choose slices" data-figure="{name}-map" data-source="{source}"></div>'
             + data_of(source, slices(grid))
         )
-    return Section(f"{name}-maps", "Map", above, [contour_map(results, grid, f"{name}-map")], level=3)
+    return Section(f"{name}-maps", "Map", above, [penalty_map(results, grid, f"{name}-map")], level=3)
 
 
 def _sampled(results: Results, grid: Grid, name: str, own: Sequence[Requirement]) -> Iterator[Section]:
@@ -175,7 +207,7 @@ def _sampled(results: Results, grid: Grid, name: str, own: Sequence[Requirement]
     if surface is not None:
         alone = raster_results(results, surface)
         text = "<p>A surface through the sampled points, straight between neighbours; its border has no interval.</p>"
-        yield Section(f"{name}-surface", "Surface", text, [contour_map(alone, surface, f"{name}-map")], level=3)
+        yield Section(f"{name}-surface", "Surface", text, [penalty_map(alone, surface, f"{name}-map")], level=3)
         yield _border(grid, name, own)
 
 
@@ -195,8 +227,8 @@ def _border(grid: Grid, name: str, own: Sequence[Requirement]) -> Section:
         count = words.plural(len(lines), "line")
         parts.append(f"<details{opened}><summary>along {escape(axis.name)}: {count}{more}</summary>{told}</details>")
     text = (
-        "<p>Where the acceptable region ends along each axis, with its 95 % interval; … stands where that reaches past "
-        "the values of the sweep. Also in border.csv.</p>"
+        "<p>Where the acceptable region ends along each axis, with its 95 % interval, which has one end only where it "
+        "reaches past the values of the sweep. Also in border.csv.</p>"
     )
     return Section(f"{name}-border", "Border as numbers", text + "".join(parts) if parts else "", level=3)
 
@@ -221,14 +253,24 @@ def _failures(results: Results) -> list[Section]:
 
 def _points(results: Results) -> Section:
     rows = [[_cell(v) for v in row] for row in point_rows(results)]
-    head = [name.rpartition(".")[2] if "." in name else name for name in point_head(results)]
-    head = [full if head.count(short) > 1 else short for full, short in zip(point_head(results), head, strict=True)]
+    names = {axis.paths[0]: axis.name for grid in results.grids for axis in grid.axes}
+    head = [names.get(name, name) for name in point_head(results)]
     text = "<p>Click a title to sort. The same in points.csv; every chip in table.csv and table.parquet.</p>"
     return Section(
         "points", "All points",
-        text + data_of("points-data", {"head": head, "rows": rows})
+        text + _names(results) + data_of("points-data", {"head": head, "rows": rows})
         + '<div class="all-points" data-source="points-data"></div>',
     )  # fmt: skip
+
+
+def _names(results: Results) -> str:
+    """Return which setting each name of this page is: the files call them by their whole paths."""
+    found = {axis.paths: axis.name for grid in results.grids for axis in grid.axes}
+    rows = [(name, ", ".join(paths)) for paths, name in found.items() if (name,) != paths]
+    if not rows:
+        return ""
+    text = "<details open><summary>names: here, and in the files and in config.toml</summary>"
+    return text + table(("on this page", "in the files"), rows) + "</details>"
 
 
 def _cell(value: Any) -> Any:
@@ -245,5 +287,9 @@ def _configuration(results: Results) -> list[Section]:
         return []
     told: Mapping[str, Any] = results.about.get("baseline") or {}
     text = f"<p>What every point starts from. Baseline: {escape(minus(str(told.get('what', 'stated'))))}.</p>"
+    if results.several:
+        rows = [(settings_text(where), words.accuracy(values)) for where, values in results.several]
+        text += "<p>Settings of the network, its data and its training have a baseline each:</p>"
+        text += table(("for", "test accuracy"), rows)
     shown = f"<details><summary>config.toml</summary><pre><code>{escape(str(config))}</code></pre></details>"
     return [Section("configuration", "Configuration", text + shown)]

@@ -7,9 +7,11 @@ from math import isfinite, log10
 from typing import Any
 
 from mho.report.figure import Figure
-from mho.sweep.report.look import SCALE, thin, ticks
+from mho.sweep.report.look import SCALE, labels, thin, ticks
 from mho.sweep.report.results import Axis, Grid, Results
 
+LEFT = 60
+"""Pixels left of the first axis, unless its texts are longer."""
 FAILED, ABOVE = 0.15, 0.05
 """Where failed points, and those far above the threshold, stand over the highest penalty of the scale."""
 
@@ -27,6 +29,7 @@ def parallel(results: Results, grid: Grid, name: str) -> Figure:
     penalty = [min(p.mean, above) if isfinite(p.mean) else failed for p in grid.points]
     lowest = min(bottom, *penalty)
     dimensions = [_dimension(axis, [p.values[k] for p in grid.points]) for k, axis in enumerate(grid.axes)]
+    room = max(LEFT, 12 + 7 * max(len(text) for text in dimensions[0]["ticktext"]))
     marks = [*((v, f"{v:.3g}") for v in results.scale), (above, "above")]
     marks += [(failed, "failed")] if any(not isfinite(p.mean) for p in grid.points) else []
     dimensions.append(
@@ -49,14 +52,15 @@ def parallel(results: Results, grid: Grid, name: str) -> Figure:
         }
     )  # fmt: skip
     hidden = {"visible": False}
-    figure.layout |= {"height": 470, "margin": {"l": 60, "r": 70, "t": 76, "b": 20}, "xaxis": hidden, "yaxis": hidden}
+    figure.layout |= {"height": 470, "margin": {"l": room, "r": 70, "t": 76, "b": 20}, "xaxis": hidden, "yaxis": hidden}
     return figure
 
 
 def _dimension(axis: Axis, values: Sequence[Any]) -> dict[str, Any]:
     """Return one axis: the logarithm of a setting where its axis is logarithmic, places of names."""
     scaled = [log10(axis.place[v]) if axis.log else axis.place[v] for v in values]
-    shown = ticks(axis)
+    shown = ticks(axis) if axis.numeric else zip(axis.numbers, labels(axis, lines=1), strict=True)
+    shown = list(shown)
     return {
         "label": axis.name, "values": thin(scaled),
         "tickvals": thin(log10(v) if axis.log else v for v, _ in shown), "ticktext": [t for _, t in shown],

@@ -15,7 +15,8 @@ from mho.report.figure import BLUE, GREEN, GREY, RED, Figure, plain
 from mho.report.tables import table
 from mho.sweep.files import SEARCH
 from mho.sweep.report.results import Results
-from mho.sweep.report.text import points_text, value_text
+from mho.sweep.report.text import points_text, settings_text
+from mho.sweep.table import DONE
 
 FAR = 10
 """Thresholds above the threshold at which the axis of penalties ends, unless the front ends before."""
@@ -33,14 +34,17 @@ class Trial:
     front: bool
 
 
-def read_search(folder: Path) -> list[Trial]:
-    """Return the trials of a search, none where the sweep has none; raise CheckpointError for a damaged file."""
+def read_search(folder: Path, threshold: float | None = None) -> list[Trial]:
+    """Return the trials of a search, none where the sweep has none; raise CheckpointError for a damaged file.
+
+    threshold: another acceptable penalty than the one that was searched for.
+    """
     path = folder / SEARCH
     if not path.is_file():
         return []
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-        return [_trial(one) for one in told["trials"]]
+        return [_trial(one, threshold) for one in told["trials"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"{path} is no result of a search ({type(error).__name__}: {error}); go on with mho sweep --search "
@@ -48,9 +52,12 @@ def read_search(folder: Path) -> list[Trial]:
         ) from error
 
 
-def _trial(one: dict[str, Any]) -> Trial:
+def _trial(one: dict[str, Any], threshold: float | None) -> Trial:
     cost, penalty = (float("nan") if one[key] is None else float(one[key]) for key in ("cost", "penalty"))
-    return Trial(int(one["point"]), dict(one["values"]), cost, penalty, bool(one["feasible"]), bool(one["front"]))
+    feasible = bool(one["feasible"])
+    if threshold is not None:
+        feasible = one.get("status", DONE) == DONE and isfinite(cost) and penalty <= threshold
+    return Trial(int(one["point"]), dict(one["values"]), cost, penalty, feasible, bool(one["front"]))
 
 
 def front_of(trials: Sequence[Trial]) -> list[Trial]:
@@ -100,22 +107,17 @@ def _marks(
                 "type": "scatter", "mode": "lines+markers" if joined else "markers", "name": label, "marker": marker,
                 "x": plain(t.penalty for t in trials), "y": plain(t.cost for t in trials),
                 "line": {"color": marker["color"], "shape": "vh", "width": 1.5},
-                "text": [f"point {t.point}: " + escape(values_text(t)) for t in trials],
+                "text": [f"point {t.point}: " + escape(settings_text(t.values)) for t in trials],
                 "hovertemplate": "%{text}<br>penalty %{x:.3f} points, cost %{y:.4g}<extra></extra>",
             }
         )  # fmt: skip
-
-
-def values_text(trial: Trial) -> str:
-    """Return the settings of a trial."""
-    return ", ".join(f"{k.rpartition('.')[2]} = {value_text(v, k)}" for k, v in trial.values.items())
 
 
 def front_table(trials: Sequence[Trial]) -> str:
     """Return the front as a table, the cheapest that is good enough marked."""
     front, best = front_of(trials), cheapest(trials)
     rows = [
-        (str(t.point), f"{t.cost:.4g}", points_text(t.penalty), "yes" if t.feasible else "no", values_text(t))
+        (str(t.point), f"{t.cost:.4g}", points_text(t.penalty), "yes" if t.feasible else "no", settings_text(t.values))
         for t in front
     ]
     marked = [n for n, t in enumerate(front) if t == best]

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 from mho.sweep.report.limits import Limit, Line, Range, acceptable
 from mho.sweep.report.results import Axis, Grid, Point, Results, Value
-from mho.sweep.report.text import point_text, points_text, range_text, value_text
+from mho.sweep.report.text import doubt_text, point_text, points_text, range_text, span_text, value_text
+
+ACCEPTABLE, NONE, UNRESOLVED = "acceptable", "none acceptable", "not resolved"
+"""What is known of a setting, or of a map: some values are acceptable, none is, or the intervals do not tell."""
+RESOLVED = (
+    "No limit is stated only where the intervals at both ends of the range are wholly within the threshold, and no "
+    "acceptable value only where the intervals of all are wholly above it. What the intervals leave open is called "
+    "not resolved; more seeds settle it."
+)
 
 
 @dataclass(frozen=True)
 class Requirement:
     """What one setting must be, the others held at `beside` (none in a grid of one axis).
 
-    ranges: the acceptable values, the range with most of them first; empty where no value is acceptable.
+    ranges: the values whose mean penalty is acceptable, the range with most of them first; empty where there is none,
+    and for names. named: of names, the values that are acceptable or may be, each with whether its interval says so.
+    state: ACCEPTABLE, NONE or UNRESOLVED.
     """
 
     grid: str
@@ -24,6 +34,8 @@ class Requirement:
     ranges: tuple[Range, ...]
     text: str
     note: str
+    state: str
+    named: tuple[tuple[Value, bool], ...] = ()
 
     @property
     def limits(self) -> list[Limit]:
@@ -63,9 +75,8 @@ def _required(
 ) -> Requirement:
     axis, limit = grid.axes[k], results.threshold
     if not axis.numeric:
-        good = [p for p in chosen if p.mean <= limit]
-        text = f"{axis.name}: " + (" or ".join(str(p.values[k]) for p in good) or "none is acceptable")
-        return Requirement(grid.name, axis, beside, (), text, "" if good else _lowest(axis, k, chosen))
+        chosen = sorted(chosen, key=lambda p: axis.place[p.values[k]])
+        return _of_names(Requirement(grid.name, axis, beside, (), "", "", NONE), k, chosen, limit)
     chosen = sorted(chosen, key=lambda p: float(p.values[k]))
     line = Line(
         tuple(float(p.values[k]) for p in chosen),
@@ -75,22 +86,78 @@ def _required(
         axis.log,
     )
     ranges = tuple(acceptable(line, limit))
-    text = range_text(axis.name, ranges[0]) if ranges else f"{axis.name}: no value is acceptable"
-    return Requirement(grid.name, axis, beside, ranges, text, _note(axis, k, ranges, chosen))
+    state, text, doubt = _judged(axis, k, ranges, chosen, limit)
+    notes = [doubt, *_notes(axis, k, ranges, chosen)]
+    return Requirement(grid.name, axis, beside, ranges, text, "; ".join(note for note in notes if note), state)
 
 
-def _note(axis: Axis, k: int, ranges: Sequence[Range], chosen: Sequence[Point]) -> str:
-    """Return what a reader must know beside the limit."""
-    parts = []
+def judged(points: Sequence[Point], limit: float) -> str:
+    """Return what is known of some points: ACCEPTABLE if one of them is, NONE if none is, or UNRESOLVED."""
+    if any(clear(p, limit) for p in points):
+        return ACCEPTABLE
+    return UNRESOLVED if any(undecided(p, limit) or p.mean <= limit for p in points) else NONE
+
+
+def clear(point: Point, limit: float) -> bool:
+    """Return whether the whole interval of a point's penalty is within the threshold."""
+    return point.mean + point.half <= limit
+
+
+def undecided(point: Point, limit: float) -> bool:
+    """Return whether the interval of a point's penalty leaves open on which side of the threshold it is."""
+    return point.mean - point.half <= limit < point.mean + point.half
+
+
+def _judged(axis: Axis, k: int, ranges: Sequence[Range], chosen: Sequence[Point], limit: float) -> tuple[str, str, str]:
+    """Return what is known of a setting with numbers: the state, in words, and what is in doubt."""
     if not ranges:
-        parts.append(_lowest(axis, k, chosen))
+        doubtful = [p for p in chosen if undecided(p, limit)]
+        if not doubtful:
+            return NONE, f"{axis.name}: no value is acceptable", ""
+        nearest = min(doubtful, key=lambda p: p.mean)
+        return UNRESOLVED, f"{axis.name}: not resolved, {doubt_text(nearest)}", "no mean is acceptable; more seeds"
+    first, text = ranges[0], range_text(axis.name, ranges[0])
+    inside = [p for p in chosen if first.first <= float(p.values[k]) <= first.last and isfinite(p.mean)]
+    if first.low is not None or first.high is not None:
+        return judged(inside, limit), text, ""
+    ends = [inside[0], inside[-1]]
+    if all(clear(p, limit) for p in ends):
+        return ACCEPTABLE, text, ""
+    doubtful = [p for p in ends if undecided(p, limit)]
+    if not doubtful:
+        return UNRESOLVED, f"{text} (no interval)", ""
+    widest = max(doubtful, key=lambda p: p.half)
+    said = f"all means are acceptable {span_text(axis.name, first)}; more seeds"
+    return UNRESOLVED, f"{axis.name}: not resolved, {doubt_text(widest)}", said
+
+
+def _of_names(one: Requirement, k: int, chosen: Sequence[Point], limit: float) -> Requirement:
+    """Return the requirement of a setting whose values are names."""
+    fine = [p for p in chosen if p.mean <= limit and not undecided(p, limit)]
+    doubtful = [p for p in chosen if undecided(p, limit)]
+    parts = [" or ".join(value_text(p.values[k]) for p in fine)]
+    parts += [f"{UNRESOLVED}: {' or '.join(value_text(p.values[k]) for p in doubtful)}"] if doubtful else []
+    text = "; ".join(part for part in parts if part) or "none is acceptable"
+    unmeasured = [p for p in fine if not clear(p, limit)]
+    notes = [f"{doubt_text(max(doubtful, key=lambda p: p.half))}; more seeds" if doubtful else ""]
+    notes += ["no interval" if unmeasured else "", "" if fine or doubtful else _lowest(one.axis, k, chosen)]
+    named = [(p.values[k], clear(p, limit)) for p in chosen if p in fine or p in doubtful]
+    return replace(
+        one, text=f"{one.axis.name}: {text}", note="; ".join(note for note in notes if note), named=tuple(named),
+        state=judged(chosen, limit),
+    )  # fmt: skip
+
+
+def _notes(axis: Axis, k: int, ranges: Sequence[Range], chosen: Sequence[Point]) -> Iterator[str]:
+    """Yield what a reader must know beside the limit."""
+    if not ranges:
+        yield _lowest(axis, k, chosen)
     for other in ranges[1:]:
         ends = [value_text(v, axis.name) for v in dict.fromkeys((other.first, other.last))]
-        parts.append(f"acceptable again at {' to '.join(ends)}")
+        yield f"acceptable again at {' to '.join(ends)}"
     unknown = [p for p in chosen if not p.excluded and not isfinite(p.mean)]
     if unknown:
-        parts.append(f"{len(unknown)} of {len(chosen)} values left out ({unknown[0].status}: {unknown[0].reason})")
-    return "; ".join(part for part in parts if part)
+        yield f"{len(unknown)} of {len(chosen)} values left out ({unknown[0].status}: {unknown[0].reason})"
 
 
 def _lowest(axis: Axis, k: int, chosen: Sequence[Point]) -> str:

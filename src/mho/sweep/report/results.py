@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import isfinite, prod, sqrt
+from math import inf, isfinite, prod, sqrt
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from mho.sweep.crossing import logarithmic
 from mho.sweep.report.confidence import half_widths
-from mho.sweep.table import BASELINE, DONE, OF_THE_DEVICE, worst
+from mho.sweep.table import DONE, OF_THE_DEVICE, plain, worst
 
 if TYPE_CHECKING:
     from mho.sweep.table import SweepTable
@@ -25,7 +25,11 @@ SCATTERED = 2
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a grid: the name it is shown by, its field (or several in step), its different values in order."""
+    """One axis of a grid: the name it is shown by, its field (or several in step), its different values in order.
+
+    Numbers ascend. Texts, among them lists and tables as JSON, have the order of the sweep file; nothing lies between
+    them.
+    """
 
     name: str
     paths: tuple[str, ...]
@@ -53,7 +57,8 @@ class Point:
     """One combination of values, with what its chips reached.
 
     penalty, accuracy: of the chips that have one. status: the worst of its chips. reason: why, or "". half: half the
-    confidence interval of the mean penalty, NaN where it is not known.
+    confidence interval of the mean penalty, NaN where it is not known. baseline: test accuracies that the penalty is
+    counted from.
     """
 
     number: int
@@ -64,6 +69,7 @@ class Point:
     reason: str = ""
     halved: bool = False
     half: float = float("nan")
+    baseline: tuple[float, ...] = ()
 
     @cached_property
     def mean(self) -> float:
@@ -84,6 +90,15 @@ class Point:
     def excluded(self) -> bool:
         """Whether a chip diverged or could not be: such a point is never acceptable."""
         return self.status in OF_THE_DEVICE
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """The confidence interval of the mean penalty, cut to test accuracies from 0 to 100 %; NaN if unknown."""
+        low, high = self.mean - self.half, self.mean + self.half
+        if not self.baseline:
+            return low, high
+        best = fmean(self.baseline)
+        return max(low, best - 100.0), min(high, best)
 
 
 @dataclass(frozen=True)
@@ -106,8 +121,10 @@ class Grid:
 class Results:
     """All grids of a sweep, and what their penalties are counted from.
 
-    baseline: test accuracy of every chip of the baseline in percent; a number where the sweep states one. planned: how
-    many points there are to be, None where that is not known.
+    baseline: test accuracy of every chip of the baseline in percent; a number where the sweep states one, nothing where
+    there are several. several: those, each with the
+    values by path that it is for. planned: how many points there are to be,
+    None where that is not known.
     """
 
     title: str
@@ -116,6 +133,12 @@ class Results:
     grids: tuple[Grid, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
     planned: int | None = None
+    several: tuple[tuple[Mapping[str, Any], tuple[float, ...]], ...] = ()
+
+    @property
+    def warning(self) -> str:
+        """What must be known before anything here is believed, as that the baseline has not learned; or ""."""
+        return str(self.about.get("warning") or "")
 
     @property
     def scale(self) -> tuple[float, float, float, float]:
@@ -137,39 +160,57 @@ class Results:
         return [point for point in self.points if point.status != DONE]
 
 
-def read_results(table: SweepTable, planned: int | None = None) -> Results:
-    """Return the points of a sweep's table, grid by grid."""
+def read_results(table: SweepTable, planned: int | None = None, *, threshold: float | None = None) -> Results:
+    """Return the points of a sweep's table, grid by grid; `threshold`: another than the sweep file states."""
     about = table.about
     chosen: dict[str, list[int]] = {}
     for row, point in enumerate(table.rows["point"]):
-        if point != BASELINE:
+        if point >= 0:
             chosen.setdefault(table.rows["grid"][row], []).append(row)
     told = about.get("baseline") or {}
+    several = tuple((one["where"], _accuracies(one)) for one in told.get("each") or ())
+    known = _accuracies(told)
+    limit = float(about.get("threshold", 0.0)) if threshold is None else threshold
+    counted = [values for _, values in several] or [known]
+    grids = tuple(_measured(_grid(name, rows, table, counted), limit) for name, rows in chosen.items())
+    return Results(str(about.get("title") or "sweep"), limit, known, grids, about, planned, several)
+
+
+def _accuracies(told: Mapping[str, Any]) -> tuple[float, ...]:
     found = told.get("values") or [told.get("mean")]
-    known = tuple(float(v) for v in found if v is not None and isfinite(v))
-    threshold = float(about.get("threshold", 0.0))
-    grids = tuple(_measured(_grid(name, rows, table), threshold, known) for name, rows in chosen.items())
-    return Results(str(about.get("title") or "sweep"), threshold, known, grids, about, planned)
+    return tuple(float(v) for v in found if v is not None and isfinite(v))
 
 
-def _measured(grid: Grid, threshold: float, baseline: Sequence[float]) -> Grid:
+def _measured(grid: Grid, threshold: float) -> Grid:
     """Return a grid whose points know how well their penalty is known."""
-    within = [p.mean <= threshold for p in grid.points]
-    halves = half_widths([len(p.penalty) for p in grid.points], [p.std for p in grid.points], within, baseline)
-    return replace(grid, points=tuple(replace(p, half=h) for p, h in zip(grid.points, halves, strict=True)))
+    points = grid.points
+    chips, within = [len(p.penalty) for p in points], [p.mean <= threshold for p in points]
+    halves = half_widths(chips, [p.std for p in points], within, [p.baseline for p in points])
+    return replace(grid, points=tuple(replace(p, half=h) for p, h in zip(points, halves, strict=True)))
 
 
-def _grid(name: str, rows: Sequence[int], table: SweepTable) -> Grid:
+def _grid(name: str, rows: Sequence[int], table: SweepTable, baselines: Sequence[tuple[float, ...]]) -> Grid:
     told = [axis for axis in table.about.get("axes", ()) if axis.get("grid") == name]
-    names = short_names([axis["paths"][0] for axis in told])
-    axes = tuple(_axis(label, axis, table.rows, rows) for label, axis in zip(names, told, strict=True))
+    paths = list(dict.fromkeys(path for axis in table.about.get("axes", ()) for path in axis["paths"]))
+    names = dict(zip(paths, short_names(paths), strict=True))  # the same in all grids
+    axes = tuple(_axis(names, axis, table.rows, rows) for axis in told)
     of_point: dict[int, list[int]] = {}
     for row in rows:
         of_point.setdefault(table.rows["point"][row], []).append(row)
     columns = [table.rows[axis.paths[0]] for axis in axes]
-    points = (_point(number, own, table.rows, columns) for number, own in sorted(of_point.items()))
+    means = [fmean(values) if values else float("nan") for values in baselines]
+    found = (_point(number, own, table.rows, columns) for number, own in sorted(of_point.items()))
+    points = (replace(p, baseline=baselines[_nearest(means, p)]) for p in found)
     sampled = any(axis.get("method", "grid") != "grid" for axis in told)
     return Grid(name, axes, tuple(points), sampled)
+
+
+def _nearest(means: Sequence[float], point: Point) -> int:
+    """Return which baseline a point's penalties are counted from: penalty and accuracy add up to its mean."""
+    if len(means) == 1 or not point.penalty or not point.accuracy:
+        return 0
+    whole = point.penalty[0] + point.accuracy[0]
+    return min(range(len(means)), key=lambda k: abs(means[k] - whole) if isfinite(means[k]) else inf)
 
 
 def short_names(paths: Sequence[str]) -> list[str]:
@@ -185,18 +226,22 @@ def short_names(paths: Sequence[str]) -> list[str]:
     return [short(path) for path in paths]
 
 
-def _axis(label: str, told: Mapping[str, Any], rows: Mapping[str, list[Any]], chosen: Iterable[int]) -> Axis:
+def _axis(
+    names: Mapping[str, str], told: Mapping[str, Any], rows: Mapping[str, list[Any]], chosen: Iterable[int]
+) -> Axis:
     paths = tuple(told["paths"])
     column = rows[paths[0]]
     found = {column[row] for row in chosen} - {None}
-    values = tuple(found) if any(isinstance(v, str) for v in found) else tuple(sorted(found))
-    if values and isinstance(values[0], str):  # in the order of the sweep file
-        order = [str(v) for v in told.get("values") or ()]
-        values = tuple(sorted(values, key=lambda v: (order.index(v) if v in order else len(order), v)))
-    numeric = bool(values) and not isinstance(values[0], str)
+    numeric = bool(found) and not any(isinstance(v, str) for v in found)
+    if numeric:
+        values = tuple(sorted(found))
+    else:
+        order = {plain(v, "string"): n for n, v in enumerate(told.get("values") or ())}
+        values = tuple(sorted(found, key=lambda v: (order.get(v, len(order)), v)))
     listed = len(values) <= LISTED and logarithmic(values) if numeric else False
     log = numeric and min(values) > 0 and (told.get("scale") == "log" or listed)
-    return Axis(label if len(paths) == 1 else f"{label} (in step)", paths, values, log)
+    label, *others = (names[path] for path in paths)
+    return Axis(f"{label} ({', '.join(others)} in step)" if others else label, paths, values, log)
 
 
 def _point(number: int, own: Sequence[int], rows: Mapping[str, list[Any]], columns: Sequence[list[Any]]) -> Point:

@@ -49,29 +49,35 @@ document.addEventListener("DOMContentLoaded", () => {
     const others = [];
     const update = () => {
       others.forEach((box, k) => { box.hidden = drawn.includes(k); });
-      const [x, y] = drawn.map((k) => axes[k].numbers);
+      const cells = !drawn.every((k) => axes[k].joined); // over names: nothing lies between them
+      const [x, y] = drawn.map((k) => cells ? axes[k].numbers.map((_, n) => n) : axes[k].numbers);
       const sum = (sign) => cut((p) =>
         cube.mean[p] === null || cube.half[p] === null ? null : cube.mean[p] + sign * cube.half[p]);
-      const dots = [[], []];
+      const dots = [[], []], texts = y.map(() => x.map(() => ""));
       y.forEach((_, j) => x.forEach((_, i) => {
         const p = place(i, j);
-        if (cube.failed[p] !== undefined) dots[1].push([x[i], y[j], cube.failed[p]]);
-        else if (cube.mean[p] !== null && x.length * y.length <= cube.dots) {
+        if (cube.mean[p] !== null) {
           const half = cube.half[p] === null ? "" : " ± " + cube.half[p].toFixed(2);
           const place = drawn.map((k, s) => axes[k].name + " = " + axes[k].texts[s ? j : i]).join(", ");
-          dots[0].push([x[i], y[j], place + "<br>penalty " + cube.mean[p].toFixed(2) + half + " points"]);
+          texts[j][i] = place + "<br>penalty " + cube.mean[p].toFixed(2) + half + " points";
         }
+        if (cube.failed[p] !== undefined) dots[1].push([x[i], y[j], cube.failed[p]]);
+        else if (texts[j][i] && !cells && x.length * y.length <= cube.dots) dots[0].push([x[i], y[j], texts[j][i]]);
       }));
       show(bar.dataset.figure, (figure) => {
         const contours = figure.data.filter((t) => t.type === "contour");
         const heights = [cut((p) => cube.mean[p]), cut((p) => cube.mean[p]), sum(1), sum(-1)];
-        contours.forEach((t, n) => Object.assign(t, { x, y, z: heights[n] }));
+        contours.forEach((t, n) => Object.assign(t, { x, y, z: heights[n], visible: !cells }));
+        figure.data.filter((t) => t.type === "heatmap").forEach((t) => Object.assign(t, {
+          x, y, z: heights[0], text: texts, hovertemplate: "%{text}<extra></extra>", visible: cells,
+        }));
         figure.data.filter((t) => t.type === "scatter").forEach((t, n) => {
           [t.x, t.y, t.text] = [0, 1, 2].map((column) => dots[n].map((d) => d[column]));
           if (n === 1) t.showlegend = dots[1].length > 0;
         });
-        rename(figure.layout, "xaxis", axes[drawn[0]].layout);
-        rename(figure.layout, "yaxis", axes[drawn[1]].layout);
+        ["xaxis", "yaxis"].forEach((key, side) => {
+          rename(figure.layout, key, cells ? axes[drawn[side]].cells : axes[drawn[side]].layout);
+        });
       });
     };
     choosers(bar, axes, drawn, update);

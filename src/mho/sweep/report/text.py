@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from math import floor, isfinite, log10
+from statistics import fmean
+from typing import Any
 
-from mho.sweep.report.limits import AT_LEAST, AT_MOST, Limit, Range
-from mho.sweep.report.results import Axis, Point, Value
+from mho.report.words import accuracy, plural
+from mho.sweep.report.limits import Limit, Range
+from mho.sweep.report.results import Axis, Point, Results, Value
+from mho.sweep.table import plain
 
 RELATIVE = ("c2c", "d2d")
 """Settings that are shares of a mean, which the field states in percent."""
@@ -16,14 +21,41 @@ DASH = "–"
 
 
 def value_text(value: Value | None, name: str = "") -> str:
-    """Return a value of a setting; the relative spreads in percent."""
+    """Return a value of a setting; the relative spreads in percent, lists and tables without JSON's marks."""
     if value is None:
         return DASH
     if isinstance(value, str):
-        return value
+        return _spoken(value)
     if in_percent(name):
         return f"{100 * value:.4g} %"
     return minus(f"{value:.6g}")
+
+
+def _spoken(text: str) -> str:
+    """Return a list or table written as JSON in words, other texts as they are: pulses 50; init, order."""
+    if not text.startswith(("[", "{")):
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_inner(one)}" for key, one in value.items()) or "{}"
+    return ", ".join(map(_inner, value)) or "[]"
+
+
+def _inner(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"({_spoken(json.dumps(value))})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inner, value))}]"
+    return str(plain(value, "string"))
+
+
+def settings_text(values: Mapping[str, Any]) -> str:
+    """Return settings by path with their values, each by the end of its path."""
+    told = {path: v if type(v) in (int, float) else plain(v, "string") for path, v in values.items()}
+    return ", ".join(f"{path.rpartition('.')[2]} = {value_text(v, path)}" for path, v in told.items())
 
 
 def in_percent(name: str) -> bool:
@@ -57,18 +89,23 @@ def limit_text(name: str, limit: Limit) -> str:
         half = abs(far - near) / 2
         if abs(abs(far - value) - abs(value - near)) <= NARROW * half:
             return f"{start}{_digits(value, half)} ± {_digits(half, half)}{unit}"
-    spread = abs((far if far is not None else near if near is not None else 0.9 * value) - value)
-    return f"{start}{_digits(value, spread)}{unit} ({interval_text(name, limit)})"
+    known = far if far is not None else near
+    spread = None if known is None else abs(known - value)
+    return f"{start}{_digits(value, spread or value / 10)}{unit} (interval {interval_text(name, limit)})"
 
 
 def interval_text(name: str, limit: Limit) -> str:
-    """Return the confidence interval of a limit; an open end is one that the values of the sweep do not reach."""
+    """Return the confidence interval of a limit, without an end that the values of the sweep do not reach."""
     factor, unit = (100.0, " %") if in_percent(name) else (1.0, "")
     low, high = limit.ends
     known = [factor * v for v in (low, high) if v is not None]
-    spread = abs(known[0] - (known[1] if len(known) == 2 else factor * limit.value)) / 2 if known else None
-    low_text, high_text = ("…" if v is None else _digits(factor * v, spread) for v in (low, high))
-    return f"{low_text} to {high_text}{unit}"
+    if not known:
+        return "wider than the sweep"
+    spread = abs(known[0] - (known[1] if len(known) == 2 else factor * limit.value)) / 2
+    ends = [_digits(v, spread) for v in known]
+    if len(ends) == 2:
+        return f"{ends[0]} to {ends[1]}{unit}"
+    return f"up to {ends[0]}{unit}" if low is None else f"from {ends[0]}{unit} on"
 
 
 def _digits(value: float, spread: float | None) -> str:
@@ -85,16 +122,30 @@ def _digits(value: float, spread: float | None) -> str:
 def range_text(name: str, found: Range) -> str:
     """Return what a range asks of a setting: one limit, two, or none within the values of the sweep."""
     ends = [limit_text(name, limit) for limit in (found.low, found.high) if limit is not None]
-    if ends:
-        return " and ".join(ends)
-    return f"no limit from {value_text(found.first, name)} to {value_text(found.last, name)}"
+    return " and ".join(ends) or f"{name}: no limit {span_text(name, found)}"
 
 
-def signs(found: Range) -> tuple[str, ...]:
-    """Return on which sides a range is limited."""
-    return tuple(s for s, limit in ((AT_LEAST, found.low), (AT_MOST, found.high)) if limit is not None)
+def span_text(name: str, found: Range) -> str:
+    """Return the first and the last value of a range."""
+    return f"from {value_text(found.first, name)} to {value_text(found.last, name)}"
+
+
+def doubt_text(point: Point) -> str:
+    """Return how well the penalty of a point is known."""
+    return f"± {point.half:.2g} points at {plural(len(point.penalty), 'chip')}"
 
 
 def point_text(axes: Sequence[Axis], point: Point) -> str:
     """Return the values of a point with their names."""
     return ", ".join(f"{axis.name} = {value_text(v, axis.name)}" for axis, v in zip(axes, point.values, strict=True))
+
+
+def baseline_text(results: Results) -> str:
+    """Return the test accuracy of the baseline, or how many there are from which to which."""
+    means = sorted(fmean(values) for _, values in results.several if values)
+    if len(results.several) > 1 and means:
+        return f"{len(results.several)}, {means[0]:.2f} to {means[-1]:.2f} %"
+    if not results.baseline:
+        return "unknown"
+    text = accuracy(results.baseline).partition(" over ")[0]
+    return text.replace(" %", "") + " %" if "±" in text else text

@@ -26,17 +26,20 @@ def is_sweep(folder: str | os.PathLike[str]) -> bool:
     return any((Path(folder) / name).is_file() for name in MARKS)
 
 
-def write_sweep_report(folder: str | os.PathLike[str], table: SweepTable | None = None) -> Path:
+def write_sweep_report(
+    folder: str | os.PathLike[str], table: SweepTable | None = None, *, threshold: float | None = None
+) -> Path:
     """Write report.html of a sweep, and points.csv, requirements.csv, border.csv and front.csv, from its own files.
 
-    table: what the sweep found; read from the directory where it is not given. Returns the path of the page, which
+    table: what the sweep found; read from the directory where it is not given. threshold: acceptable penalty in points,
+    another than the sweep file states; nothing else of the directory changes. Returns the path of the page, which
     needs no network. A sweep that has not finished is shown as far as it got. Raises CheckpointError naming the file
     that is missing or damaged; an older report then stays.
     """
     folder = Path(folder)
     planned = len(read_plan(folder).grids) if (folder / PLAN).is_file() else None
-    results = read_results(read(folder) if table is None else table, planned)
-    trials = read_search(folder)
+    results = read_results(read(folder) if table is None else table, planned, threshold=threshold)
+    trials = read_search(folder, threshold)
     sheet = requirements(results)
     limits = [found for grid in results.grids for found in _border(results, grid)]
     text = html(results, sheet, limits, trials)
