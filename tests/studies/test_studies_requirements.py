@@ -10,7 +10,7 @@ import pytest
 
 from mho.errors import ConfigError
 from mho.studies import run, study
-from mho.studies.requirements_rows import line_rows, map_rows, tolerance
+from mho.studies.requirements_rows import LAST, TOLERANCE, line_rows, map_rows, tolerance
 from mho.studies.requirements_sweeps import LINES, MAPS, WAYS, Settings, a_map, lines
 from mho.sweep.plan import plan
 from mho.sweep.report.results import Axis, Grid, Point, Results
@@ -47,6 +47,7 @@ def test_a_tolerance_is_where_the_penalty_passes_the_threshold() -> None:
     assert some.mean == pytest.approx(0.25)  # half way from 0.11 to 0.51
     assert some.about.startswith("c2c ≤ 25")
     assert rows[tolerance("all", "alone")].mean == pytest.approx(0.3)
+    assert (rows[tolerance("all", "alone")].unit, some.unit) == (LAST, TOLERANCE)  # a limit is drawn where there is one
     assert "all values" in rows[tolerance("all", "alone")].about
     assert rows[tolerance("none", "alone")].mean == pytest.approx(0.81)
     assert "no value is acceptable" in rows[tolerance("none", "alone")].about

@@ -57,12 +57,23 @@ def _single(axes: Axes, name: str, rows: Sequence[Row], named: Mapping[str, Row]
         ticks = _apart(ticks)
     axes.set_xticks(ticks, [f"{v:g}" for v in ticks], fontsize=7.5)
     axes.minorticks_off()
-    axes.axhline(threshold_of(list(named.values())), color="black", linestyle="--", linewidth=1)
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, min(high, HIGHEST))
+    threshold = threshold_of(list(named.values()))
+    axes.axhline(threshold, color="black", linestyle="--", linewidth=1)
+    axes.set_ylim(*_shown(rows, named, threshold))
     axes.set(xlabel=name, ylabel="points lost")
     axes.grid(alpha=0.25, linewidth=0.5)
     axes.legend(fontsize=7.5, frameon=False)
+
+
+def _shown(rows: Sequence[Row], named: Mapping[str, Row], threshold: float) -> tuple[float, float]:
+    """Return the penalties between which a panel shows its points: those that are cut off have no say."""
+    lost = [(named[r.baseline].mean - r.mean, r.std) for r in rows]
+    ends = [mean + sign * std for mean, std in lost if mean < HIGHEST for sign in (-1, 1)]
+    low, high = min([0.0, *ends]), max([1.5 * threshold, *ends])
+    if any(mean >= HIGHEST for mean, _ in lost):
+        high = HIGHEST
+    room = 0.05 * (min(high, HIGHEST) - low)
+    return low - room, min(high + room, HIGHEST)
 
 
 def _apart(ticks: Sequence[float]) -> list[float]:

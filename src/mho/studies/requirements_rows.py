@@ -15,7 +15,7 @@ TOLERANCES = {
     "beside": "every property by itself, all others as the preset gokmen-vlasov-2016 states them",
 }
 THRESHOLD = "acceptable penalty"
-TOLERANCE, SHARE = "tolerance", "% of the map"
+TOLERANCE, LAST, SHARE = "tolerated", "tolerated still, the last value tried", "% of the map"
 
 
 def tolerance(name: str, start: str) -> str:
@@ -47,7 +47,7 @@ def _tolerance(grid: Grid, found: Requirement, start: str, group: str) -> Row:
     if found.limits:
         return Row(name, (_limit(found),), TOLERANCE, text, group=group)
     if found.ranges:
-        return Row(name, (found.ranges[0].last,), TOLERANCE, f"all values are acceptable: {text}", group=group)
+        return Row(name, (found.ranges[0].last,), LAST, f"all values are acceptable: {text}", group=group)
     return Row(name, (min(point.mean for point in grid.points),), POINTS, text, group=group)
 
 
