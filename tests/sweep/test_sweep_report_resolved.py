@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,17 @@ def test_another_threshold_makes_other_trials_acceptable(tmp_path: Path) -> None
         found = figures(write_sweep_report(tmp_path, table, threshold=threshold))["search-pareto"]["data"]
         shares.append(sum(len(t["x"]) for t in found if t["name"] == "within the threshold"))
     assert shares == sorted(set(shares))
+
+
+@pytest.mark.parametrize(("noise", "state"), [(0.01, "acceptable"), (3.0, "not-resolved")])
+def test_the_cheapest_device_is_green_when_its_interval_says_so(tmp_path: Path, noise: float, state: str) -> None:
+    trial = {"point": 1, "values": {C2C: 0.1}, "cost": 1.0, "penalty": 0.0, "feasible": True, "front": True}
+    (tmp_path / "search.json").write_text(json.dumps({"trials": [trial]}), encoding="utf-8")
+    page = write_sweep_report(tmp_path, synthetic({"c2c": {C2C: [1.0, 0.1]}}, noise=noise, penalty=lambda v: 0.0))
+    card = re.search(r'<li class="([a-z-]+)"><b>c2c = 10 %</b><small>(.*?)</small>', page.read_text(encoding="utf-8"))
+    assert card is not None
+    assert card[1] == state
+    assert "cheapest that a search found acceptable: 0.00 ± " in card[2]
 
 
 def test_a_threshold_is_of_a_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,13 +24,22 @@ from mho.sweep.report.requirements import (
     UNRESOLVED,
     Requirement,
     best_text,
+    clear,
     judged,
     share_acceptable,
     undecided,
 )
 from mho.sweep.report.results import Grid, Results
 from mho.sweep.report.sampled import raster, raster_results
-from mho.sweep.report.text import baseline_text, interval_text, minus, settings_text, value_text
+from mho.sweep.report.text import (
+    baseline_text,
+    doubt_text,
+    interval_text,
+    minus,
+    points_text,
+    settings_text,
+    value_text,
+)
 
 FOOTER = "Written by mho from the table of the sweep. This file needs no network."
 SHOWN_LINES = 400
@@ -119,7 +128,7 @@ def _sheet(
     ]  # fmt: skip
     best = cheapest(trials)
     if best is not None:
-        items.append(_card(ACCEPTABLE, settings_text(best.values), "cheapest that a search found acceptable"))
+        items.append(_cheapest(results, best))
     measured = any(len(p.penalty) > 1 for p in results.points)
     note = f"<p>{escape(METHOD)}</p><p>{escape(RESOLVED)}</p>" if measured else ""
     if not items:
@@ -131,6 +140,15 @@ def _sheet(
     return f'<p>{text}</p><ul class="sheet">{"".join(items)}</ul>{note}'
 
 
+def _cheapest(results: Results, best: Trial) -> str:
+    """Return the card of the cheapest point of a search, which is acceptable by the mean over its chips."""
+    point = next((p for p in results.points if p.number == best.point), None)
+    sure = point is not None and clear(point, results.threshold)
+    known = f": {points_text(best.penalty)} {doubt_text(point)}" if point is not None and isfinite(point.half) else ""
+    said = f"cheapest that a search found acceptable{known}{'' if sure else '; more seeds'}"
+    return _card(ACCEPTABLE if sure else UNRESOLVED, settings_text(best.values), escape(said))
+
+
 def _card(state: str, text: str, small: str) -> str:
     """Return one requirement; `small` is HTML."""
     return f'<li class="{state.replace(" ", "-")}"><b>{escape(text)}</b><small>{small}</small></li>'
@@ -138,7 +156,8 @@ def _card(state: str, text: str, small: str) -> str:
 
 def _small(one: Requirement) -> str:
     ends = [interval_text(one.axis.name, limit) for limit in one.limits if limit.measured and not limit.failed]
-    parts = [one.axis.paths[0], *(f"95 % interval {e}" for e in ends), one.note]
+    more = (f"95 % interval {e}" for e in ends if f"interval {e}" not in one.text)
+    parts = [one.axis.paths[0], *more, one.note]
     return "; ".join(part for part in parts if part)
 
 

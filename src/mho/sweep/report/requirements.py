@@ -13,8 +13,8 @@ from mho.sweep.report.text import doubt_text, point_text, points_text, range_tex
 ACCEPTABLE, NONE, UNRESOLVED = "acceptable", "none acceptable", "not resolved"
 """What is known of a setting, or of a map: some values are acceptable, none is, or the intervals do not tell."""
 RESOLVED = (
-    "No limit is stated only where the intervals at both ends of the range are wholly within the threshold, and no "
-    "acceptable value only where the intervals of all are wholly above it. What the intervals leave open is called "
+    "“No limit” is said only where the intervals at both ends of the range are wholly within the threshold, and “no "
+    "value is acceptable” only where the intervals of all are wholly above it. What the intervals leave open is called "
     "not resolved; more seeds settle it."
 )
 

@@ -65,7 +65,7 @@ def in_percent(name: str) -> bool:
 
 def points_text(value: float) -> str:
     """Return a penalty in points."""
-    return minus(f"{value:.2f}") if isfinite(value) else DASH
+    return minus(f"{value:z.2f}") if isfinite(value) else DASH
 
 
 def minus(text: str) -> str:
