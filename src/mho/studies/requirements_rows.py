@@ -26,7 +26,7 @@ def tolerance(name: str, start: str) -> str:
 def line_rows(results: Results, start: str) -> list[Row]:
     """Return the rows of single properties: their tolerances, and without a place in tables all points."""
     base = f"baseline, {start}"
-    group = f"tolerances, {start}"
+    group = "tolerances"  # of both starts, so that there is one table of them
     rows = [
         Row(base, results.baseline, about=TOLERANCES[start], group=group),
         Row(f"{THRESHOLD}, {start}", (results.threshold,), POINTS, group=group),
