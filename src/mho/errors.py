@@ -8,7 +8,12 @@ from typing import Protocol, TypeVar
 
 
 class MhoError(Exception):
-    """Base of every error that mho raises on purpose; its text is complete enough to act on."""
+    """Base of every error that mho raises on purpose; its text is complete enough to act on.
+
+    told: whether another process of the same command says it, so that this one need not.
+    """
+
+    told = False
 
 
 class ConfigError(MhoError, ValueError):
@@ -57,10 +62,19 @@ class ConversionError(MhoError, TypeError):
     """A module cannot be converted to run on analog tiles."""
 
 
+NEAR, NEAR_AND_SHORT, AS_NEAR = 0.6, 0.5, 0.8
+"""How alike a name must be to be offered, as difflib counts it, also to one of two letters, and beside the first."""
+
+
+def _alike(name: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, other, name).ratio()
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return a phrase naming the valid names nearest to `name`, best first, or all of them when none is near."""
     known = sorted(valid)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=NEAR if len(name) > 2 else NEAR_AND_SHORT)
+    close = [c for c in close if _alike(name, c) >= AS_NEAR * _alike(name, close[0])]
     if close:
         return "did you mean " + " or ".join(repr(c) for c in close) + "?"
     return "valid names: " + ", ".join(known)

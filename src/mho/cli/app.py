@@ -68,7 +68,8 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()
-        text = "; ".join([reason(error), *getattr(error, "__notes__", [])])
+        told = isinstance(error, MhoError) and error.told
+        text = "" if told else "; ".join([reason(error), *getattr(error, "__notes__", [])])
         return _fail(text, getattr(error, "exit_code", 1))
     if code == INTERRUPTED:  # typer turns Ctrl-C into this exit code
         return _fail(STOPPED, INTERRUPTED)

@@ -6,6 +6,7 @@ import os
 import tomllib
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from mho.config import RunConfig, dump
 from mho.data import Dataset
 from mho.distributed import agree
-from mho.errors import ConfigError
+from mho.errors import ConfigError, RankError
 from mho.nn.ranks import Ranks
 
 Counts = dict[str, dict[str, int]]
@@ -58,10 +59,17 @@ def check_run(ranks: Ranks, config: RunConfig) -> None:
     if config.batch_size % ranks.size:
         least = config.batch_size // ranks.size * ranks.size
         near = " or ".join(str(n) for n in (least, least + ranks.size) if n)
-        raise ConfigError(
-            f"batch_size = {config.batch_size} cannot be shared evenly by {ranks.size} processes: the slowest would "
-            f"hold up the others; give --batch-size {near}, or start {_divisors(config.batch_size)} process(es)"
+        fitting = max(n for n in range(1, ranks.size) if config.batch_size % n == 0)
+        instead = f"{fitting} processes" if fitting > 1 else "one process"
+        error = ConfigError(
+            f"{ranks.size} processes cannot share a batch of {config.batch_size} evenly; give --batch-size {near}, or "
+            f"start {instead}"
         )
+        if ranks.rank:  # all of them find the same: the first one says it, and may end before it is made to
+            with suppress(RankError):
+                ranks.numbers(0)
+            error.told = True
+        raise error
 
 
 def in_turn(ranks: Ranks | None, load: Callable[[], Dataset]) -> Dataset:
@@ -88,7 +96,3 @@ def _flat(path: str, value: Any) -> dict[str, Any]:
     for key, inner in value.items():
         found |= _flat(f"{path}.{key}" if path else key, inner)
     return found
-
-
-def _divisors(number: int) -> str:
-    return ", ".join(str(n) for n in range(1, number + 1) if number % n == 0)
