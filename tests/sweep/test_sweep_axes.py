@@ -50,12 +50,20 @@ def test_values_of_an_axis(written, expected):
         ({"from": 0, "to": 2, "step": 1, "points": 3}, "without points"),
         ({"from": 0, "to": 2, "points": 3, "scale": "cubic"}, "linear or log"),
         ([object()], "cannot stand in a file"),
-        ([float("nan")], "cannot stand in a file"),
+        ([float("nan")], "expected finite numbers, found nan"),
+        ([0.1, 0.2, 0.1], "0.1 stands twice"),
+        ([1, 1.0], "1.0 stands twice"),
+        ([{"pulses": 5}, {"pulses": 5}], "stands twice"),
     ],
 )
 def test_axes_that_cannot_be(written, why):
     with pytest.raises(ConfigError, match=why):
         read_axis("dw_min", written)
+
+
+def test_values_that_differ_are_not_taken_for_the_same():
+    given = [1, True, 2**63, 2**63 + 1, "1", ["init"], ["init", "order"]]
+    assert values(given) == given
 
 
 def test_fields_in_step():
@@ -93,7 +101,7 @@ def test_samples_repeat_and_fill_the_axes():
 
 
 def test_a_written_sweep_is_the_same_sweep():
-    sweep = loads(text() + '[search]\ntrials = 10\ntargets = ["cost", "penalty"]\n')
+    sweep = loads(text() + '[search]\ntrials = 10\ncost = "1 / lr"\ntargets = ["cost", "penalty"]\n')
     assert loads(dump(sweep)) == sweep
     assert dump(loads(dump(sweep))) == dump(sweep)
 
@@ -117,6 +125,10 @@ def test_names_without_quotes_are_the_same_names():
         ("seeds = 0\n" + GRID + "[1]", "at least 1"),
         ("seeds = 9\nmax_chips = 8\n" + GRID + "[1]", "max_chips"),
         ("baseline = 'ideal'\n" + GRID + "[1]", "digital"),
+        ("baseline = 200\n" + GRID + "[1]", "from 0 to 100, found 200"),
+        ("baseline = -0.1\n" + GRID + "[1]", "from 0 to 100"),
+        ("threshold = -1\n" + GRID + "[1]", "at least 0, found -1"),
+        (GRID + "[1]\n[search]\nfoo = 1", r"\[search\] has no setting 'foo'"),
         ("preset = 'ideal'\nconfig = 'a.toml'\n" + GRID + "[1]", "keep one"),
         ("[set]\nchips = 3\n" + GRID + "[1]", "seeds"),
         (GRID + "[1]\n" + GRID + "[2]", "different names"),

@@ -84,6 +84,15 @@ def test_single_layers_differ_between_chips_of_one_run():
     assert rate.lr == (0.1, 0.1)
 
 
+def test_layers_that_a_network_has_not_are_found():
+    grids = '[[grid]]\naxes.network = ["fcn", "lenet"]\naxes."layers.fc3.device.dw_min" = [0.001]\n'
+    assert planned(grids).refused == {}  # lenet does not fit the digits, which its run says
+    made = planned('[[grid]]\naxes."layers.fc3.device.dw_min" = [0.001]\n[[grid]]\naxes."layers.fc9.c2c" = [0.1]\n')
+    assert made.refused == {1: "layers: pattern 'fc9' matches no layer; did you mean 'fc3' or 'fc2' or 'fc1'?"}
+    with pytest.raises(ConfigError, match=r"none of the 1 points .* 'conv1' matches no layer"):
+        plan(loads(SET + "layers.conv1.device.dw_min = 0.1\n[[grid]]\naxes.lr = [0.1]\n"))
+
+
 def test_one_bad_point_among_many_is_found_and_the_others_stay_together():
     made = planned('[[grid]]\naxes."device.dw_min" = [0.001, 0.002, -1, 0.003, 0.004]\n')
     assert list(made.refused) == [2]

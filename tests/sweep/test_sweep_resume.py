@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+
 import pytest
 
 from mho.errors import CheckpointError, ConfigError
 from mho.sweep import read, run
 from mho.sweep.executors import serial
 from mho.sweep.files import locked, read_plan
+from mho.sweep.run import Places
 from sweep.small import results, small
 
 
@@ -68,13 +72,20 @@ def test_the_table_says_what_the_sweep_was(whole):
 
 
 def test_two_sweeps_do_not_share_a_directory(tmp_path, whole):
-    with pytest.raises(ConfigError, match="holds another sweep"):
+    with pytest.raises(ConfigError, match=r"holds another sweep \(set.epochs is 1 there, 2 here\)"):
         run(small(epochs=2), out=whole, progress=False)
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(ConfigError, match="holds no sweep"):
         run(small(), out=tmp_path, progress=False)
     with locked(whole), pytest.raises(ConfigError, match="worked on by another"):
         run(small(), out=whole, progress=False)
+
+
+def test_a_search_and_all_points_do_not_share_a_directory(whole):
+    pytest.importorskip("optuna")
+    searched = replace(small(), grids=small().grids[:1], search={"targets": ["penalty"]})
+    with pytest.raises(ConfigError, match="all points there, a search here"):
+        run(searched, out=whole, search=True, progress=False)
 
 
 @pytest.mark.parametrize("damage", ["cut", "other"])
@@ -93,6 +104,51 @@ def test_a_damaged_pack_is_named_and_nothing_is_lost(tmp_path, monkeypatch, whol
     path.unlink()
     run(small(), out=tmp_path, progress=False)
     assert results(tmp_path) == results(whole)
+
+
+@pytest.mark.parametrize("lost", ["plan.json", "sweep.toml"])
+@pytest.mark.parametrize("damage", ["gone", "cut"])
+def test_half_of_a_plan_is_written_again_from_the_file(tmp_path, whole, lost, damage):
+    shutil.copytree(whole, tmp_path / "out")
+    path = tmp_path / "out" / lost
+    before = path.read_bytes()
+    path.unlink()
+    if damage == "cut":
+        path.write_bytes(before[: len(before) // 2])
+    (tmp_path / "out" / "table.parquet").unlink()
+    for attempt in (lambda: run(None, out=tmp_path / "out", progress=False), lambda: read(tmp_path / "out")):
+        with pytest.raises(CheckpointError, match=r"mho sweep SWEEP.toml --out .*out keeps what is in packs/"):
+            attempt()
+    with pytest.raises(CheckpointError, match=lost):
+        run(small(epochs=2), out=tmp_path / "out", progress=False)  # another sweep is no proof
+    run(small(), out=tmp_path / "out", progress=False)
+    assert path.read_bytes() == before
+    assert results(tmp_path / "out") == results(whole)
+
+
+def test_results_without_any_plan_are_left_alone(tmp_path, whole):
+    shutil.copytree(whole / "packs", tmp_path / "packs")
+    with pytest.raises(CheckpointError, match=r"is missing"):
+        run(small(), out=tmp_path, progress=False)
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == ["packs"]
+
+
+def test_a_sweep_of_all_points_is_no_search(whole):
+    with pytest.raises(ConfigError, match="no search; leave out --search"):
+        run(None, out=whole, search=True, progress=False)
+
+
+def test_other_threads_than_this_machine_would_take_are_told(tmp_path, monkeypatch, capsys):
+    sweep = replace(small(images=20), settings={"data": "digits", "epochs": 0}, baseline=98.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Places, "threads", 3)
+        stop_after(patch, 0, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            run(sweep, out=tmp_path, progress=False)
+    monkeypatch.setattr(Places, "threads", 1)
+    run(sweep, out=tmp_path, progress="plain")
+    said = capsys.readouterr().out
+    assert said.startswith("every run has 3 threads, as when the sweep was begun, though it would have 1 here now")
 
 
 def test_a_damaged_plan_and_an_empty_directory_are_named(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -134,9 +134,14 @@ def _check_patterns(model: nn.Module, plan: _Plan) -> None:
     for pattern in plan.exclude:
         if not any(fnmatchcase(n, pattern) for n in names):
             raise ConfigError(f"exclude pattern {pattern!r} matches no layer; {nearest(pattern, names)}")
-    lost = [p for p, _ in plan.config.layers if not any(fnmatchcase(n, p) for n in names or ["model"])]
-    if lost:
-        raise ConfigError("; ".join(f"layers: pattern {p!r} matches no layer; {nearest(p, names)}" for p in lost))
+    if why := unmatched(names, [pattern for pattern, _ in plan.config.layers]):
+        raise ConfigError(why)
+
+
+def unmatched(names: Sequence[str], patterns: Iterable[str]) -> str:
+    """Return what is to be said of name patterns that match no layer of a model, "" where each matches one."""
+    lost = [p for p in patterns if not any(fnmatchcase(n, p) for n in names or ["model"])]
+    return "; ".join(f"layers: pattern {p!r} matches no layer; {nearest(p, names)}" for p in lost)
 
 
 def _check_parametrized(model: nn.Module, plan: _Plan) -> None:

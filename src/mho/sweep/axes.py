@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,10 +96,27 @@ def read_axis(name: str, given: Any) -> Axis:
             )
     values = tuple(tuple(v) if len(fields) > 1 else (v,) for v in given)
     if strange := [one for value in values for one in value if not _plain(one)]:
+        if isinstance(strange[0], float):
+            raise ConfigError(f"{name}: expected finite numbers, found {strange[0]!r}; take it out of the list")
         raise ConfigError(
             f"{name}: {strange[0]!r} cannot stand in a file; name it instead, as path/to/file.py:Class or device.toml"
         )
+    if twice := _twice(values):
+        raise ConfigError(
+            f"{name}: {', '.join(map(str, twice))} stands twice in the list; for more chips of a point give more seeds"
+        )
     return Axis(name, values)
+
+
+def _twice(values: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Return the first value that is there twice, in a list; 1 and 1.0 are the same."""
+    seen = set()
+    for value in values:
+        key = tuple(json.dumps(v) if isinstance(v, (bool, list, tuple, Mapping)) else v for v in value)
+        if key in seen:
+            return [value[0] if len(value) == 1 else list(value)]
+        seen.add(key)
+    return []
 
 
 def _plain(value: Any) -> bool:

@@ -112,16 +112,24 @@ def fields_of(sweep: Sweep, start: RunConfig) -> list[list[tuple[Axis, tuple[Fie
     """
     found = []
     for grid in sweep.grids:
-        axes = list(_resolved(grid, start))
-        paths = [field.path for _, fields in axes for field in fields]
-        if twice := sorted({path for path in paths if paths.count(path) > 1}):
-            raise ConfigError(f"grid {grid.name!r} has two axes for {', '.join(twice)}; keep one")
-        for axis, fields in axes:
-            for value in axis.listed or [(axis.start,)]:
-                for field, one in zip(fields, value, strict=True):
-                    field.check(round(one) if axis.listed is None and field.whole else one)
-        found.append(axes)
+        try:
+            found.append(_checked(grid, start))
+        except ConfigError as error:
+            raise ConfigError(f"grid {grid.name!r}: {error}") from error
     return found
+
+
+def _checked(grid: Grid, start: RunConfig) -> list[tuple[Axis, tuple[Field, ...]]]:
+    """Return the axes of a grid with the fields that they go through."""
+    axes = list(_resolved(grid, start))
+    paths = [field.path for _, fields in axes for field in fields]
+    if twice := sorted({path for path in paths if paths.count(path) > 1}):
+        raise ConfigError(f"there are two axes for {', '.join(twice)}; keep one")
+    for axis, fields in axes:
+        for value in axis.listed or [(axis.start,)]:
+            for field, one in zip(fields, value, strict=True):
+                field.check(round(one) if axis.listed is None and field.whole else one)
+    return axes
 
 
 def _resolved(grid: Grid, start: RunConfig) -> Iterator[tuple[Axis, tuple[Field, ...]]]:

@@ -14,6 +14,7 @@ from mho.config import loads as load_config
 from mho.errors import CheckpointError, ConfigError
 from mho.folders import check_writable, write_text
 from mho.sweep.baseline import Known, known
+from mho.sweep.differences import differences
 from mho.sweep.packs import Pack
 from mho.sweep.plan import BASELINE_GRID, Plan, begun
 from mho.sweep.sweep_file import dump, loads
@@ -39,7 +40,12 @@ STORED = {**{k: v for k, v in PLACE.items() if k != "grid"}, **{k: v for k, v in
 def write_plan(folder: Path, plan: Plan) -> None:
     """Write sweep.toml and plan.json, each whole or not at all."""
     write_text(folder / SWEEP, dump(plan.sweep))
-    said = {
+    write_text(folder / PLAN, json.dumps(plan_said(plan)) + "\n")
+
+
+def plan_said(plan: Plan) -> dict[str, Any]:
+    """Return what plan.json holds."""
+    return {
         "version": VERSION,
         "about": about(plan),
         "threads": plan.threads,
@@ -51,7 +57,6 @@ def write_plan(folder: Path, plan: Plan) -> None:
             for pack in plan.packs
         ],
     }  # fmt: skip
-    write_text(folder / PLAN, json.dumps(said) + "\n")
 
 
 def about(plan: Plan) -> dict[str, Any]:
@@ -68,7 +73,7 @@ def about(plan: Plan) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "title": sweep.name, "threshold": float(sweep.threshold), "seeds": sweep.seeds,
-        "axes": axes, "config": dump_config(plan.start),
+        "baseline": {"what": sweep.baseline}, "axes": axes, "config": dump_config(plan.start),
     }  # fmt: skip
 
 
@@ -88,14 +93,31 @@ def read_plan(folder: Path) -> Plan:
         )  # fmt: skip
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"{folder} holds no sweep: there is no {Path(error.filename).name}; give the folder that "
-            "mho sweep --out DIR wrote"
+            f"{error.filename} is missing; {_cure(folder)}"
+            if is_begun(folder)
+            else f"{folder} holds no sweep: there is no {PLAN}; give the folder that mho sweep --out DIR wrote"
         ) from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(
-            f"{folder / PLAN} or {SWEEP} beside it is damaged ({error}); restore it from a copy: what is in {PACKS}/ "
-            "is of use with it only"
-        ) from error
+        raise CheckpointError(f"{folder / PLAN} or {SWEEP} beside it is damaged ({error}); {_cure(folder)}") from error
+
+
+def is_begun(folder: Path) -> bool:
+    """Return whether a directory holds a sweep, or what is left of one."""
+    return (folder / PLAN).is_file() or (folder / SWEEP).is_file() or (folder / PACKS).is_dir()
+
+
+def _cure(folder: Path) -> str:
+    """Return how the plan of a sweep comes back."""
+    if not (folder / PLAN).is_file() and not (folder / SWEEP).is_file():
+        return f"without it and {SWEEP} nothing says what {PACKS}/ holds: begin again with another --out"
+    if (folder / SEARCH).exists():
+        return (
+            "restore it from a copy, or begin again with another --out: what a search has asked for stands there alone"
+        )
+    return (
+        f"give the file that the sweep was begun with, and it is written again: mho sweep SWEEP.toml --out {folder} "
+        f"keeps what is in {PACKS}/"
+    )
 
 
 def begin(folder: Path, plan: Plan) -> Plan:
@@ -108,15 +130,40 @@ def begin(folder: Path, plan: Plan) -> Plan:
         folder.mkdir(parents=True, exist_ok=True)
         write_plan(folder, plan)
         return plan
-    if not (folder / PLAN).is_file():
+    if not is_begun(folder):
         raise ConfigError(f"{folder} is not an empty directory and holds no sweep; give another --out")
-    there = read_plan(folder)
+    try:
+        there = read_plan(folder)
+    except CheckpointError:
+        there = _restored(folder, plan)
     if (there.sweep, there.start, there.search) != (plan.sweep, plan.start, plan.search):
         raise ConfigError(
-            f"{folder} holds another sweep, and a sweep does not write over results; give another --out, or go on with "
-            f"what is in it: mho sweep --resume {folder}"
+            f"{folder} holds another sweep ({differences(there, plan)}), and a sweep does not write over results; give "
+            f"another --out, or go on with what is in it: mho sweep --resume {folder}"
         )
     return there
+
+
+def _restored(folder: Path, plan: Plan) -> Plan:
+    """Write the plan of a directory again of which one file is lost, where the other one shows that it was this plan.
+
+    Raises what is wrong, a CheckpointError, where there is no such proof.
+    """
+    try:
+        same = not plan.search and loads((folder / SWEEP).read_text(encoding="utf-8")) == plan.sweep
+    except (OSError, ValueError):
+        same = False
+    if not same and not plan.search:
+        try:
+            said = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+            plan = replace(plan, threads=said["threads"])
+            same = said == json.loads(json.dumps(plan_said(plan)))
+        except (OSError, ValueError, KeyError, TypeError):
+            same = False
+    if not same:
+        return read_plan(folder)  # says what is wrong
+    write_plan(folder, plan)
+    return plan
 
 
 @contextmanager

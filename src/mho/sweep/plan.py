@@ -14,6 +14,7 @@ from mho.random import WORDS
 from mho.sweep.axes import Axis, samples
 from mho.sweep.baseline import Baselines, reaches, start_of
 from mho.sweep.fields import Field, base, fields_of
+from mho.sweep.layers import LayerNames
 from mho.sweep.packs import Pack, Packer
 from mho.sweep.settings import Grid, Sweep
 
@@ -54,6 +55,11 @@ class Plan:
         """What packs points of this sweep."""
         fields = list(self.fields.values())
         return Packer(self.start, fields, seeds=self.sweep.seeds, max_chips=self.sweep.max_chips)
+
+    @cached_property
+    def layer_names(self) -> LayerNames:
+        """What knows the layers of the networks of this sweep."""
+        return LayerNames(self.start, self.fields.values())
 
     @cached_property
     def baselines(self) -> Baselines | None:
@@ -97,10 +103,11 @@ class Plan:
                 f"{first + len(points)} points of {self.sweep.seeds} chips need more chips than the {WORDS} that can "
                 "be told apart; give fewer points"
             )
-        new = {first + k: values for k, values in enumerate(points)}
-        found = self.packer.pack(new)
+        lost = {first + k: why for k, values in enumerate(points) if (why := self.layer_names.why(values))}
+        found = self.packer.pack({first + k: v for k, v in enumerate(points) if first + k not in lost})
+        refused = dict(sorted({**lost, **found.refused}.items()))
         more = replace(
-            self, grids=(*self.grids, *[grid] * len(points)), refused={**self.refused, **found.refused},
+            self, grids=(*self.grids, *[grid] * len(points)), refused={**self.refused, **refused},
             values=(*self.values, *(tuple(v.get(p) for p in paths) for v in points)),
         )  # fmt: skip
         numbered = enumerate((*more.packed_baselines(), *found.packs), len(self.packs))

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from mho.errors import ConfigError, nearest
 from mho.sweep.axes import Axis, read_axis
+from mho.sweep.search.settings import read_search
 
 DIGITAL, START = "digital", "start"
 METHODS = ("grid", "random", "sobol")
@@ -107,8 +108,18 @@ class Sweep:
             )
         if not _finite(self.baseline) and self.baseline not in (DIGITAL, START):
             raise ConfigError(f'baseline must be "digital", "start" or a test accuracy, found {self.baseline!r}')
-        if not _finite(self.threshold):
-            raise ConfigError(f"threshold must be a number of points of test accuracy, found {self.threshold!r}")
+        if not isinstance(self.baseline, str) and not 0 <= self.baseline <= 100:
+            raise ConfigError(
+                f"a baseline that is a test accuracy is one in percent, from 0 to 100, found {self.baseline!r}; give "
+                'baseline = "digital" to have it computed'
+            )
+        if not _finite(self.threshold) or self.threshold < 0:
+            raise ConfigError(
+                f"threshold must be a number of points of test accuracy, at least 0, found {self.threshold!r}; it is "
+                "how far below the baseline a point may be"
+            )
+        if self.search:
+            read_search(self.search)
         if chips := [key for key in self.settings if key.rpartition(".")[2] == "chips"]:
             raise ConfigError(f"{chips[0]}: the chips of a sweep are its points; say with seeds how many each has")
 
