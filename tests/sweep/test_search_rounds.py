@@ -10,12 +10,17 @@ from typing import Any
 import pytest
 
 from mho.errors import CheckpointError, ConfigError
+from mho.sweep.estimate import Estimate
+from mho.sweep.fields import base
 from mho.sweep.files import read_plan
+from mho.sweep.plan import begun
 from mho.sweep.progress import Silent
 from mho.sweep.search.record import FILE as DATABASE
 from mho.sweep.search.record import hidden
+from mho.sweep.search.rounds import question, tell
+from mho.sweep.sweep_file import loads
 from mho.sweep.table import DIVERGED, FAILED
-from sweep.searching import C2C, DW, PRICE, Known, cheapest, penalty, sought
+from sweep.searching import C2C, DW, PRICE, TEXT, Known, cheapest, penalty, sought
 
 optuna = pytest.importorskip("optuna", reason="Optuna is an extra")
 FEW = PRICE + "trials = 24\nbatch = 8\n"
@@ -136,6 +141,26 @@ def test_nothing_within_the_threshold_is_said(tmp_path: Path) -> None:
     sought(tmp_path / "s", FEW, Known(lambda _: 7.0), Told())
     assert told(tmp_path / "s")["best"] is None
     assert said[-1] == "24 of 24 trials: none has a penalty of at most 0.5 points, the lowest is 7.00"
+
+
+def test_the_plan_of_a_search_is_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mho.sweep.search.rounds.estimate", lambda plan, packs, executor: Estimate(
+        10.0 * sum(len(pack.points) for pack in packs), 1e6, 1
+    ))  # fmt: skip
+    sweep, said = loads(TEXT.replace("{search}", FEW)), list[str]()
+    made = begun(sweep, base(sweep), 1, search=True)
+    tell(question(sweep, made), made, Known(), said.append)
+    assert said[0] == (
+        "search: 24 points of 2 chips: 48 chips in 3 batches, one after another, "
+        "and 2 chips of the baseline in one more"
+    )
+    assert said[-1].startswith("expected: 4.2 min, ")  # 24 points and the baseline
+    with pytest.raises(KeyboardInterrupt):
+        sought(tmp_path / "s", FEW, Known(tasks=2))
+    said.clear()
+    tell(question(sweep, made), read_plan(tmp_path / "s"), Known(), said.append, tmp_path / "s")
+    assert said[1] == "finished already: 8 points; left: 16"
+    assert said[-1].startswith("expected: 2.7 min, ")
 
 
 def test_a_wrong_question_leaves_no_directory(tmp_path: Path) -> None:

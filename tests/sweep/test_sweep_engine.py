@@ -43,9 +43,9 @@ class Fake:
         pass
 
 
-def carried(folder, executor):
+def carried(folder, executor, shown=None):
     made = begin(folder, plan(small()))
-    carry_out(made, made.packs, executor, folder)
+    carry_out(made, made.packs, executor, folder, shown=shown)
     return made, collected(folder, made)
 
 
@@ -61,11 +61,12 @@ def test_every_pack_is_computed_once_and_read_the_next_time(tmp_path):
     assert again.log == []
 
 
-def test_a_lost_task_is_given_again_whole(tmp_path):
+def test_a_lost_task_is_given_again_whole(tmp_path, capsys):
     lost = iter([True, True])
     executor = Fake(lambda task: task["pack"] == 1 and next(lost, False))
-    made, table = carried(tmp_path, executor)
+    made, table = carried(tmp_path, executor, Lines())
     assert executor.log.count(list(made.packs[1].points)) == 3
+    assert capsys.readouterr().out.count("run 1 (points 0 to 3): killed; given again\n") == 2
     assert set(table.rows["halved"]) == {False}
     assert table == carried(tmp_path / "quiet", Fake())[1]
 
@@ -104,6 +105,13 @@ def test_an_error_of_the_machine_stops_the_sweep_and_keeps_what_is_done(tmp_path
     with pytest.raises(WorkerError, match="disk full"):
         carry_out(made, made.packs, Full(), tmp_path)
     assert finished(tmp_path, made) == {0, 1}
+
+
+def test_progress_counts_the_points_of_the_plan(tmp_path, capsys):
+    carried(tmp_path, Fake(), Lines())
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "0 of 8 points done"  # the baselines, which are no points
+    assert lines[-1].startswith("8 of 8 points done")
 
 
 def test_progress_says_done_failed_rate_and_time_left(capsys):

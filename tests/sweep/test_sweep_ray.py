@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 
 import pytest
 
@@ -28,8 +29,7 @@ def test_addresses_that_do_not_answer(monkeypatch, tmp_path):
         found(f"127.0.0.1:{port}")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    with pytest.raises(WorkerError, match="ray start --head"):
-        found("auto")
+    assert found("auto") == "auto"  # Ray looks itself
     for wrong in ("cluster", "host:port", "host:99999"):
         with pytest.raises(ConfigError, match="HOST:PORT"):
             found(wrong)
@@ -46,6 +46,56 @@ def test_an_address_that_does_not_answer_loses_nothing(tmp_path):
     assert (tmp_path / "packs" / "00002.parquet").exists()
     run(small(images=20), out=tmp_path, progress=False)
     assert results(tmp_path) == before
+
+
+def test_where_nothing_can_compute_nothing_is_made(tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    with pytest.raises(WorkerError, match="does not answer"):
+        run(small(), out=tmp_path / "out", ray="127.0.0.1:9", progress=False)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"pip install 'mho\[ray\]'"):
+        run(small(), out=tmp_path / "out", ray="auto", progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+class NoRay:
+    """As much of Ray as one task needs whose node is gone."""
+
+    class exceptions:
+        class RayError(Exception):
+            pass
+
+        class RayTaskError(RayError):
+            pass
+
+        class NodeDiedError(RayError):
+            pass
+
+        class LocalRayletDiedError(RayError):
+            pass
+
+    def __init__(self, error):
+        self.error = error
+
+    def get(self, reference):
+        raise self.error
+
+    def cancel(self, reference, force):
+        raise AssertionError("nobody is there to cancel it")
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_the_death_of_the_own_node_ends_the_sweep_with_a_reason(own):
+    kind = NoRay.exceptions.LocalRayletDiedError if own else NoRay.exceptions.NodeDiedError
+    cluster = object.__new__(RayCluster)
+    cluster.ray, cluster.own, cluster.left = NoRay(kind("died. More.")), False, False
+    cluster.running = {"a": 1, "b": 2} if own else {"a": 1}
+    outcome = cluster._outcome("a")
+    cluster.close()
+    if own:
+        assert "the Ray node of this machine died" in str(outcome.error)
+    else:
+        assert (outcome.lost, outcome.blameless) == ("its node died (died)", True)
 
 
 def test_workers_and_ray_together_are_refused(tmp_path):

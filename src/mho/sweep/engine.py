@@ -29,6 +29,13 @@ class _Job:
     halved: bool = False
 
 
+def _run(job: _Job) -> str:
+    """Return what a user is told a job is: its run, and its points."""
+    first, last = job.points[0], job.points[-1]
+    points = "of baselines" if first < 0 else f"point {first}" if first == last else f"points {first} to {last}"
+    return f"run {job.pack.number} ({points})"
+
+
 @dataclass
 class _Found:
     """The rows of a pack so far, and what was said of how they were made."""
@@ -94,10 +101,12 @@ class _Work:
         if outcome.answer is not None:
             self._keep(job, outcome.answer)
         elif outcome.blameless or job.lost + 1 < TRIES:
-            self.shown.lost(outcome.lost, "given again")
+            self.shown.write(f"{_run(job)}: {outcome.lost}; given again")
             self.waiting.appendleft(job if outcome.blameless else replace(job, lost=job.lost + 1))
         elif len(job.points) > 1:
-            self.shown.lost(outcome.lost, f"{TRIES} workers are lost, perhaps for want of memory: given in two halves")
+            self.shown.write(
+                f"{_run(job)}: {outcome.lost}; {TRIES} workers are lost, perhaps for want of memory: given in halves"
+            )
             half = len(job.points) // 2
             for part in (job.points[half:], job.points[:half]):
                 self.waiting.appendleft(_Job(job.pack, part, halved=True))

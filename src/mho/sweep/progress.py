@@ -30,9 +30,6 @@ class Silent:
     def done(self, rows: Rows) -> None:
         """Say which rows have come."""
 
-    def lost(self, why: str, what: str) -> None:
-        """Say that a worker was lost, and what becomes of its task."""
-
     def refresh(self) -> None:
         """Show the time as it is now."""
 
@@ -65,10 +62,6 @@ class Lines(Printed, Silent):
         """Print where the sweep is."""
         self._count(rows)
         self.write(self.text())
-
-    def lost(self, why: str, what: str) -> None:
-        """Print what was lost."""
-        self.write(f"{why}; {what}")
 
     def _count(self, rows: Rows) -> None:
         status = {row["point"]: row["status"] for row in rows if row["point"] >= 0}  # a baseline is no point

@@ -18,6 +18,10 @@ from mho.version import __version__
 PATIENCE = 1.0
 ANSWER, JOIN = 5.0, 60.0
 """Seconds in which an address must answer at all, and in which the cluster behind it must."""
+OWN_NODE_DIED = (
+    "the Ray node of this machine died, through which mho reaches the cluster; start it again with ray start, or go on "
+    "without --ray"
+)
 AHEAD = 2
 """Tasks given for every one that can be computed at once, so that no worker waits for the next."""
 
@@ -34,7 +38,7 @@ class RayCluster:
             import ray
         except ImportError as error:
             raise ConfigError("--ray needs Ray, which is not installed; pip install 'mho[ray]'") from error
-        self.ray, self.threads = ray, threads
+        self.ray, self.threads, self.left = ray, threads, False
         self.own = not ray.is_initialized()
         if self.own:
             _join(ray, found(address))
@@ -88,13 +92,18 @@ class RayCluster:
             return Outcome(number, self.ray.get(reference))
         except gone.RayTaskError as error:
             return Outcome(number, error=WorkerError(_said(error.cause if error.cause else error)))
-        except (gone.NodeDiedError, gone.LocalRayletDiedError) as error:
+        except gone.LocalRayletDiedError:  # no task can be given any more, and Ray ends this process soon
+            self.left = True
+            return Outcome(number, error=WorkerError(OWN_NODE_DIED))
+        except gone.NodeDiedError as error:
             return Outcome(number, lost=f"its node died ({_said(error)})", blameless=True)
         except gone.RayError as error:
             return Outcome(number, lost=f"its worker died ({type(error).__name__}: {_said(error)})")
 
     def close(self) -> None:
-        """Cancel what is running, and leave the cluster."""
+        """Cancel what is running, and leave the cluster, if that is still there."""
+        if self.left:
+            return
         for reference in self.running:
             self.ray.cancel(reference, force=True)
         self.running.clear()
@@ -124,15 +133,15 @@ def _said(error: BaseException) -> str:
 
 
 def found(address: str) -> str:
-    """Return the address of a cluster that answers on its port; raise WorkerError when none does."""
+    """Return the address of a cluster that answers on its port, "auto" where Ray is to look for one itself.
+
+    Raises WorkerError when none answers.
+    """
     if address == "auto":
         note = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir(), "ray", "ray_current_cluster")
         address = os.environ.get("RAY_ADDRESS") or (note.read_text(encoding="utf-8").strip() if note.is_file() else "")
         if not address:
-            raise WorkerError(
-                "--ray auto was given, but no Ray cluster runs on this machine; start one with ray start --head, or "
-                "give the address of another: --ray HOST:6379"
-            )
+            return "auto"  # one that keeps its files elsewhere, Ray finds among the processes of this machine
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdigit() or not 0 < int(port) < 65536:
         raise ConfigError(
@@ -162,6 +171,11 @@ def _join(ray: Any, address: str) -> None:
     thread = threading.Thread(target=join, daemon=True)
     thread.start()
     thread.join(JOIN)
+    if failed and address == "auto":
+        raise WorkerError(
+            "--ray auto was given, but no Ray cluster runs on this machine; start one with ray start --head, or give "
+            "the address of another: --ray HOST:6379"
+        ) from failed[0]
     if thread.is_alive() or failed:
         why = _said(failed[0]) if failed else f"no answer in {JOIN:g} s"
         raise WorkerError(
