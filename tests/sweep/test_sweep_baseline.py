@@ -131,7 +131,7 @@ def test_a_baseline_that_did_not_learn_is_told_in_the_table(tmp_path):
     path = pack_file(tmp_path, 0).with_suffix(".json")
     path.write_text(json.dumps({"guess": {"accuracy": 94.9, "images": 1000}}))
     warning = collected(tmp_path, made).about["warning"]
-    assert "the baseline did not learn: its test accuracy is 95.00 %" in warning
+    assert "the baseline did not learn: the test accuracy is 95.00 %" in warning
     assert "94.90 %" in warning
 
 
@@ -142,7 +142,7 @@ def test_one_of_several_that_did_not_learn_is_named(tmp_path):
         path = pack_file(tmp_path, number)
         path.with_suffix(".json").write_text(json.dumps({"guess": {"accuracy": guess, "images": 1000}}))
     warning = collected(tmp_path, made).about["warning"]
-    assert "1 of 2 baselines did not learn: its test accuracy with batch_size = 10 is 95.00 %" in warning
+    assert "1 of 2 baselines did not learn: the test accuracy with batch_size = 10 is 95.00 %" in warning
 
 
 def test_a_real_sweep_that_did_not_train_warns(tmp_path):

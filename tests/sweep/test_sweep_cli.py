@@ -143,7 +143,8 @@ def test_a_baseline_that_only_guesses_is_said_before_the_last_line(file, tmp_pat
     file.write_text(text, encoding="utf-8")
     assert mho(["sweep", str(file), "--out", str(tmp_path / "a"), "--plain"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-2].startswith("warning: the baseline did not learn: its test accuracy is ")
+    assert lines[-2] in lines[:-2]  # at once, too, as the sweep may better be stopped
+    assert lines[-2].startswith("warning: the baseline did not learn: the test accuracy is ")
     assert lines[-1] == "1 of 1 points within 0.3 points of the baseline"
 
 

@@ -125,7 +125,7 @@ def _warning(baselines: Baselines, bad: Sequence[int], mean: float, guess: float
     which = "the baseline" if count == 1 else f"{len(bad)} of {count} baselines"
     where = f" with {named(values)}" if count > 1 and values else ""
     return (
-        f"{which} did not learn: its test accuracy{where} is {mean:.2f} %, and answering always the same class would "
+        f"{which} did not learn: the test accuracy{where} is {mean:.2f} %, and answering always the same class would "
         f"give {guess:.2f} %. Penalties counted from it say nothing of a device; give more epochs or images, or "
         "another learning rate"
     )

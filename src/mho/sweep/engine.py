@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mho.sweep.executors.base import Executor, Outcome
-from mho.sweep.files import finished, read_pack, write_pack
+from mho.sweep.files import finished, read_pack, warned, write_pack
 from mho.sweep.packs import Pack
 from mho.sweep.plan import Plan
 from mho.sweep.progress import Silent
@@ -134,3 +134,5 @@ class _Work:
             halved = any(row["halved"] for row in found.rows)
             write_pack(self.folder, job.pack.number, found.rows, {**found.said, "halved": halved})
         self.shown.done(rows)
+        if job.pack.of_baselines and (warning := warned(self.folder, self.plan)):
+            self.shown.write(f"warning: {warning}")

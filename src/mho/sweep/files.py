@@ -280,6 +280,15 @@ def _said(folder: Path, number: int) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def warned(folder: Path, plan: Plan) -> str:
+    """Return what is to be said of baselines that did not learn, "" as long as not all of them are there."""
+    packs = [pack for pack in plan.packs if pack.of_baselines]
+    if not {pack.number for pack in packs} <= finished(folder, plan):
+        return ""
+    rows = [row for pack in packs for row in read_pack(folder, plan, pack)]
+    return str(_known(folder, plan, rows).about.get("warning", ""))
+
+
 def half_finished(folder: Path) -> SweepTable:
     """Return the table of a sweep that has no table.parquet yet."""
     return collected(folder, read_plan(folder))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mho.report.words import plural
 from mho.sweep.table import DONE
 from mho.train.screen import Drawn, Printed, chosen
 
@@ -61,7 +62,8 @@ class Lines(Printed, Silent):
     def done(self, rows: Rows) -> None:
         """Print where the sweep is."""
         self._count(rows)
-        self.write(self.text())
+        baselines = {row["point"] for row in rows if row["point"] < 0}
+        self.write(f"{plural(len(baselines), 'baseline')} done" if baselines else self.text())
 
     def _count(self, rows: Rows) -> None:
         status = {row["point"]: row["status"] for row in rows if row["point"] >= 0}  # a baseline is no point
