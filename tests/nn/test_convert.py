@@ -227,6 +227,17 @@ def test_trained_weights_are_scaled_into_the_bounds():
     close(conductance, torch.full_like(conductance, 0.6))
 
 
+def test_weights_of_chips_are_drawn_without_asking_for_gpus(monkeypatch):
+    def asked(seed):
+        raise AssertionError("torch.manual_seed formats the stack each time, which a thousand chips cannot afford")
+
+    expected = mho.convert_to_analog(nn.Linear(4, 3), ideal(), chips=3, vary=("init",)).state_dict()
+    monkeypatch.setattr(torch, "manual_seed", asked)
+    found = mho.convert_to_analog(nn.Linear(4, 3), ideal(), chips=3, vary=("init",)).state_dict()
+    for name, value in expected.items():
+        assert torch.equal(value, found[name])
+
+
 def test_vary_init_gives_every_chip_its_own_weights():
     net = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))
     model = mho.convert_to_analog(net, ideal(), chips=3, vary=("init",), exclude=["2"])

@@ -237,7 +237,9 @@ def _again(name: str, plan: _Plan) -> Callable[[int, nn.Module], None] | None:
         if reset is None:
             return
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(make_key(plan.seed, plan.chips[k], name, "init")[0])
+            here = all(p.device.type == "cpu" for p in layer.parameters())
+            seeds = torch.default_generator if here else torch  # for a GPU's sake torch would format a stack each time
+            seeds.manual_seed(make_key(plan.seed, plan.chips[k], name, "init")[0])
             reset()
 
     return again
