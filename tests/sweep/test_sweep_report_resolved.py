@@ -50,6 +50,11 @@ def test_one_chip_resolves_nothing() -> None:
     assert (found.state, found.text) == (UNRESOLVED, "c2c: no limit from 0 % to 200 % (no interval)")
 
 
+def test_one_value_has_no_limit_to_speak_of() -> None:
+    (found,) = requirements(read_results(synthetic({"c2c": {C2C: [0.5]}}, noise=0.01, penalty=lambda v: 0.0)))
+    assert (found.state, found.text) == (ACCEPTABLE, "c2c: 50 % is acceptable")
+
+
 def test_a_limit_that_no_point_is_sure_of_is_not_resolved() -> None:
     table = synthetic({"c2c": {C2C: [0.0, 1.0]}}, noise=1.0, penalty=lambda v: v[C2C])
     (found,) = requirements(read_results(table))
@@ -162,19 +167,30 @@ def test_every_point_is_counted_from_its_own_baseline(tmp_path: Path) -> None:
     fcn, lenet = results.grids[0].points
     assert fcn.half > 3 * lenet.half  # the chips of its baseline differ
     page = write_sweep_report(tmp_path, table)
-    assert "baseline 2, 90.00 to 97.00 %" in words_of(page)
+    assert "baseline 2: 90.00 to 97.00 %" in words_of(page)
     assert "network = lenet 97.00 % ± 0.00 over 3 chips" in words_of(page)
     drawn = figures(page)["grid-0-accuracy"]
     assert trace(drawn, "baseline")["y"] == [90, 97]
     assert "shapes" not in drawn["layout"]
 
 
-def test_a_warning_stands_first(tmp_path: Path) -> None:
-    table = synthetic({"map": {UP: [1.0, 1.1], DW: [0.001, 0.002]}})
+def test_a_warning_stands_first_and_nothing_is_green(tmp_path: Path) -> None:
+    table = synthetic({"map": {UP: [1.0, 1.1], DW: [0.001, 0.002]}, "c2c": {C2C: [0.1, 0.2]}}, penalty=lambda v: 0.0)
+    assert 'class="acceptable"' in write_sweep_report(tmp_path, table).read_text(encoding="utf-8")
     table.about["warning"] = "the baseline did not learn: <10 %"
-    text = words_of(write_sweep_report(tmp_path, table))
+    page = write_sweep_report(tmp_path, table)
+    assert 'class="acceptable"' not in page.read_text(encoding="utf-8")
+    text = words_of(page)
     assert text.index("Do not rely on this page: the baseline did not learn") < text.index("A point is acceptable")
     assert "&lt;10 %" in text
+
+
+def test_names_are_not_resolved_by_a_wrong_baseline(tmp_path: Path) -> None:
+    table = synthetic({"net": {NETWORK: ["fcn"]}}, noise=0.01, penalty=lambda v: 0.0)
+    for warning, sign in (("", "="), ("the baseline did not learn", "not resolved")):
+        write_sweep_report(tmp_path, SweepTable(table.rows, {**table.about, "warning": warning}))
+        with (tmp_path / "requirements.csv").open(encoding="utf-8", newline="") as file:
+            assert [r["sign"] for r in csv.DictReader(file)] == [sign]
 
 
 def test_the_live_view_has_the_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ def limit_rows(found: Iterable[Requirement], names: Sequence[str]) -> Iterator[l
         held = {axis.paths[0]: value for axis, value in one.beside}
         start = [one.grid, one.axis.paths[0], *(held.get(name) for name in names)]
         resolved = "no" if one.state == UNRESOLVED else "yes"
-        for value, sure in one.named:
+        for value, sure in ((value, sure and one.state != UNRESOLVED) for value, sure in one.named):
             yield [*start, "=" if sure else UNRESOLVED, value, None, None, "yes" if sure else "no", None]
         for limit in one.limits:
             yield [*start, *_limit_cells(limit, resolved)]

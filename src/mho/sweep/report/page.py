@@ -143,7 +143,7 @@ def _sheet(
 def _cheapest(results: Results, best: Trial) -> str:
     """Return the card of the cheapest point of a search, which is acceptable by the mean over its chips."""
     point = next((p for p in results.points if p.number == best.point), None)
-    sure = point is not None and clear(point, results.threshold)
+    sure = point is not None and clear(point, results.threshold) and not results.warning
     known = f": {points_text(best.penalty)} {doubt_text(point)}" if point is not None and isfinite(point.half) else ""
     said = f"cheapest that a search found acceptable{known}{'' if sure else '; more seeds'}"
     return _card(ACCEPTABLE if sure else UNRESOLVED, settings_text(best.values), escape(said))
@@ -162,9 +162,11 @@ def _small(one: Requirement) -> str:
 
 
 def _map_state(results: Results, grid: Grid) -> str:
-    """Return what is known of a map: nothing, where most of its points are not resolved."""
+    """Return what is known of a map: nothing, where most of its points are not resolved or the baseline is wrong."""
     doubtful = sum(undecided(p, results.threshold) for p in grid.points)
-    return UNRESOLVED if 2 * doubtful > len(grid.points) else judged(grid.points, results.threshold)
+    if results.warning or 2 * doubtful > len(grid.points):
+        return UNRESOLVED
+    return judged(grid.points, results.threshold)
 
 
 def _map_text(results: Results, grid: Grid) -> str:

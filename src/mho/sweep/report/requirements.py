@@ -12,6 +12,7 @@ from mho.sweep.report.text import doubt_text, point_text, points_text, range_tex
 
 ACCEPTABLE, NONE, UNRESOLVED = "acceptable", "none acceptable", "not resolved"
 """What is known of a setting, or of a map: some values are acceptable, none is, or the intervals do not tell."""
+UNBELIEVED = "counted from a baseline that did not learn"
 RESOLVED = (
     "“No limit” is said only where the intervals at both ends of the range are wholly within the threshold, and “no "
     "value is acceptable” only where the intervals of all are wholly above it. What the intervals leave open is called "
@@ -67,7 +68,10 @@ def along(results: Results, grid: Grid, k: int) -> Iterator[Requirement]:
         lines.setdefault(tuple(point.values[n] for n in rest), []).append(point)
     for values, points in lines.items():
         beside = tuple((grid.axes[n], v) for n, v in zip(rest, values, strict=True))
-        yield _required(results, grid, k, beside, points)
+        found = _required(results, grid, k, beside, points)
+        if results.warning:  # which is told in full above all
+            found = replace(found, state=UNRESOLVED, note="; ".join(filter(None, (UNBELIEVED, found.note))))
+        yield found
 
 
 def _required(

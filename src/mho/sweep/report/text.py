@@ -122,6 +122,8 @@ def _digits(value: float, spread: float | None) -> str:
 def range_text(name: str, found: Range) -> str:
     """Return what a range asks of a setting: one limit, two, or none within the values of the sweep."""
     ends = [limit_text(name, limit) for limit in (found.low, found.high) if limit is not None]
+    if not ends and found.count == 1:
+        return f"{name}: {value_text(found.first, name)} is acceptable"
     return " and ".join(ends) or f"{name}: no limit {span_text(name, found)}"
 
 
@@ -144,7 +146,7 @@ def baseline_text(results: Results) -> str:
     """Return the test accuracy of the baseline, or how many there are from which to which."""
     means = sorted(fmean(values) for _, values in results.several if values)
     if len(results.several) > 1 and means:
-        return f"{len(results.several)}, {means[0]:.2f} to {means[-1]:.2f} %"
+        return f"{len(results.several)}: {means[0]:.2f} to {means[-1]:.2f}\N{NO-BREAK SPACE}%"
     if not results.baseline:
         return "unknown"
     text = accuracy(results.baseline).partition(" over ")[0]
