@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mho.sweep import plan
+from mho.sweep import Grid, Sweep, plan
+from mho.sweep.compute import run_of
 from mho.sweep.estimate import Estimate, counted, estimate, expected, size
 from mho.sweep.executors.serial import Serial
 from mho.sweep.progress import duration, speed
@@ -63,6 +64,34 @@ def test_the_cost_of_packs_is_that_of_probes_for_as_many_chips(monkeypatch):
     assert cost == Estimate(seconds=40.0 + 80.0 + 80.0, memory=40e6, workers=1)
     assert counted(made, made.packs[2:])[-1] == "finished already: 2 runs; left: 1"
     assert expected(cost)[0].startswith("expected: 3.3 min, and for the largest run 40 MB")
+
+
+@pytest.mark.parametrize("seeds", [16, 500])
+def test_a_large_pack_is_probed_with_some_of_its_chips(monkeypatch, seeds):
+    grid = Grid({"dw_min": {"from": 0.001, "to": 0.002, "points": 50}})
+    made = plan(Sweep((grid,), {"data": "digits"}, seeds=seeds, max_chips=50 * seeds, baseline=98.0))
+    monkeypatch.setattr(
+        "mho.sweep.probe.probe",
+        lambda config, data, threads: {
+            "seconds": 0.5 * config.n_chips, "counted": 1e6 * config.n_chips, "measured": 0.0, "chips": config.n_chips
+        },
+    )  # fmt: skip
+    monkeypatch.setattr("mho.sweep.compute.run_of", runs := Runs())
+    cost = estimate(made, made.packs, Serial())
+    assert runs.chips == [128]
+    assert cost == Estimate(seconds=0.5 * 50 * seeds, memory=1e6 * 50 * seeds, workers=1)
+
+
+class Runs:
+    """Makes the run of a task, and notes its chips."""
+
+    def __init__(self):
+        self.chips = []
+
+    def __call__(self, task):
+        made = run_of(task)
+        self.chips.append(made.n_chips)
+        return made
 
 
 def test_numbers_are_said_in_units_that_fit():

@@ -15,6 +15,8 @@ from mho.sweep.progress import duration
 
 KINDS = 3
 """So many kinds of packs are probed; the others are taken to cost, for a chip, what these do."""
+CHIPS = 128
+"""Chips of a probe: from some dozens on, one chip more costs what the one before did."""
 ESTIMATING = "some steps of each kind of run will say how long it takes ..."
 FREE = ("seed", "lr", "vary")
 """Fields that change what a pack computes, but not what it costs."""
@@ -64,6 +66,13 @@ def _kind(plan: Plan, pack: Pack) -> str:
     return json.dumps([pack.of_baselines, sorted((path, value) for path, value in shared.items() if path not in FREE)])
 
 
+def _probe(plan: Plan, pack: Pack) -> dict[str, Any]:
+    """Return the task of a probe: of a large pack with some of its chips, as each costs the same there."""
+    task = plan.task(pack, pack.points[: max(1, CHIPS // plan.sweep.seeds)])
+    few = [{**point, "chips": point["chips"][:CHIPS]} for point in task["points"]]
+    return {**task, "points": few, "probe": True}
+
+
 def _probes(plan: Plan, packs: Sequence[Pack], executor: Executor) -> list[dict[str, Any] | None]:
     """Return what probes of packs said, in their order; None for one that could not be run."""
     found: dict[int, dict[str, Any] | None] = {}
@@ -71,7 +80,7 @@ def _probes(plan: Plan, packs: Sequence[Pack], executor: Executor) -> list[dict[
     while len(found) < len(packs):
         while waiting and executor.free() > 0:
             number = waiting.pop(0)
-            executor.submit(-1 - number, {**plan.task(packs[number]), "probe": True})
+            executor.submit(-1 - number, _probe(plan, packs[number]))
         for outcome in executor.wait(lambda number, share: None):
             if outcome.error is not None:
                 raise outcome.error
