@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mho.errors import ConfigError
 from mho.sweep import loads, run
 from mho.sweep.files import pack_file
 from sweep.killing import kill_after
@@ -50,6 +51,18 @@ def test_a_search_in_one_process(tmp_path: Path) -> None:
     assert (tmp_path / "s" / "search.db").read_bytes() == before
 
 
+def test_a_finished_search_is_given_more_trials_and_asks_on(tmp_path: Path) -> None:
+    out = tmp_path / "s"
+    run(loads(SHORT.replace("trials = 12", "trials = 8")), out=out, search=True, progress=False)
+    kept = pack_file(out, 1).stat().st_mtime_ns
+    table = run(loads(SHORT), out=out, search=True, progress=False)
+    assert sorted(set(table.rows["point"])) == [-1, *range(12)]
+    assert pack_file(out, 1).stat().st_mtime_ns == kept
+    assert len(json.loads((out / "search.json").read_text())["trials"]) == 12
+    with pytest.raises(ConfigError, match="search.trials is 12 there, 8 here"):
+        run(loads(SHORT.replace("trials = 12", "trials = 8")), out=out, search=True, progress=False)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no kill -9 on Windows")
 def test_a_killed_search_ends_with_the_same_table(tmp_path: Path) -> None:
@@ -72,5 +85,5 @@ def test_a_file_without_a_search_is_refused(tmp_path: Path) -> None:
     process = start(tmp_path / "search.toml", "--out", tmp_path / "out", "--search")
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert said.startswith("mho: search.cost is missing")
+    assert "--search goes by the table [search] of the sweep, and there is none; give one" in said
     assert not (tmp_path / "out").exists()

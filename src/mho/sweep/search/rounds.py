@@ -51,7 +51,7 @@ def question(sweep: Sweep, plan: Plan) -> Question:
     if not sweep.search:
         raise ConfigError(
             "--search goes by the table [search] of the sweep, and there is none; give one, as "
-            f"trials = 128 and {EXAMPLE}, or leave out --search for all {sweep.count:,} points"
+            f"trials = 128 and {EXAMPLE}, or leave out --search for all points"
         )
     search = read_search(sweep.search)
     if len(sweep.grids) != 1:
