@@ -59,7 +59,7 @@ def test_a_finished_search_is_given_more_trials_and_asks_on(tmp_path: Path) -> N
     assert sorted(set(table.rows["point"])) == [-1, *range(12)]
     assert pack_file(out, 1).stat().st_mtime_ns == kept
     assert len(json.loads((out / "search.json").read_text())["trials"]) == 12
-    with pytest.raises(ConfigError, match="search.trials is 12 there, 8 here"):
+    with pytest.raises(ConfigError, match=r"search\.trials is 12 there, 8 here"):
         run(loads(SHORT.replace("trials = 12", "trials = 8")), out=out, search=True, progress=False)
 
 

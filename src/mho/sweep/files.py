@@ -17,6 +17,7 @@ from mho.sweep.baseline import Known, known
 from mho.sweep.differences import differences
 from mho.sweep.packs import Pack
 from mho.sweep.plan import BASELINE_GRID, Plan, begun
+from mho.sweep.search.settings import read_search
 from mho.sweep.sweep_file import dump, loads
 from mho.sweep.table import (
     BASELINE,
@@ -136,12 +137,24 @@ def begin(folder: Path, plan: Plan) -> Plan:
         there = read_plan(folder)
     except CheckpointError:
         there = _restored(folder, plan)
+    if _asks_for_more(there, plan):
+        there = replace(there, sweep=plan.sweep)
+        write_plan(folder, there)
     if (there.sweep, there.start, there.search) != (plan.sweep, plan.start, plan.search):
         raise ConfigError(
             f"{folder} holds another sweep ({differences(there, plan)}), and a sweep does not write over results; give "
             f"another --out, or go on with what is in it: mho sweep --resume {folder}"
         )
     return there
+
+
+def _asks_for_more(there: Plan, plan: Plan) -> bool:
+    """Return whether a plan is the search of a directory with more trials, which go on where that ended."""
+    if not (there.search and plan.search):
+        return False
+    same = replace(there.sweep, search=plan.sweep.search) == plan.sweep
+    before, now = read_search(there.sweep.search), read_search(plan.sweep.search)
+    return same and replace(before, trials=now.trials) == now and now.trials > before.trials
 
 
 def _restored(folder: Path, plan: Plan) -> Plan:

@@ -20,6 +20,7 @@ from mho.sweep.files import PLAN, begin, drop_table, finished, locked, read_plan
 from mho.sweep.packs import Pack
 from mho.sweep.plan import MOST, Plan, begun, plan
 from mho.sweep.progress import Lines, Silent, reporter
+from mho.sweep.search.settings import read_search
 from mho.sweep.settings import Sweep
 from mho.sweep.sweep_file import load
 from mho.sweep.table import TABLE, SweepTable, read
@@ -105,12 +106,11 @@ def run(
             executor = held.enter_context(places.executor(new.threads))
         held.enter_context(locked(folder))
         made = read_plan(folder) if new is None else begin(folder, new)
-        left = unfinished(folder, made)
-        if not left and (folder / TABLE).is_file():
+        if is_finished(folder, made):
             return read(folder)
         drop_table(folder)
-        if new is None or made is not new:
-            shown.write(_threads(made, places))
+        if made is not new and (threads := _threads(made, places)):
+            shown.write(threads)
         executor = executor or held.enter_context(places.executor(made.threads))
         table = _computed(folder, made, executor, shown)
         shown.close()
@@ -172,7 +172,7 @@ def say_rest(folder: Path, places: Places, write: Callable[[str], None]) -> None
     """
     made = read_plan(folder)
     left = unfinished(folder, made)
-    if not left and (folder / TABLE).is_file():
+    if is_finished(folder, made):
         write(f"{folder} is finished: there is nothing left to do")
         return
     with places.executor(made.threads) as executor:
@@ -210,3 +210,10 @@ def unfinished(folder: Path, made: Plan) -> list[Pack]:
     """Return the packs of a plan whose rows are not there."""
     there = finished(folder, made)
     return [pack for pack in made.packs if pack.number not in there]
+
+
+def is_finished(folder: Path, made: Plan) -> bool:
+    """Return whether all that a plan asks for is computed and in the table."""
+    if unfinished(folder, made) or not (folder / TABLE).is_file():
+        return False
+    return not made.search or len(made.values) >= read_search(made.sweep.search).trials
