@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from mho.sweep.report import write_sweep_report
-from mho.sweep.table import SweepTable
+from mho.sweep.table import SweepTable, write
 from sweep.chromium import Chromium, find
-from sweep.report_tables import sampled, search, thousands, tolerances
+from sweep.report_tables import C2C, DW, sampled, search, thousands, tolerances
+from sweep.tables import synthetic
 
 pytestmark = [
     pytest.mark.slow,
@@ -20,6 +21,7 @@ pytestmark = [
 ]
 DRAWN = "[...document.querySelectorAll('.plot')].every((p) => p.querySelector('.main-svg'))"
 WIDEST = "document.documentElement.scrollWidth"
+SCHEDULE = "lr_schedule"
 MAP = "document.getElementById('grid-0-map')"
 
 
@@ -86,6 +88,28 @@ def test_ten_thousand_points_are_usable(browser: Chromium, tmp_path: Path) -> No
     browser.run("document.querySelector('.slices select').dispatchEvent(new Event('change'))")
     assert browser.run(f"{MAP}.layout.xaxis.title.text") == "w_max"
     assert browser.problems == []
+
+
+def test_names_are_cells_with_all_their_labels(browser: Chromium, tmp_path: Path) -> None:
+    browser.problems.clear()
+    browser.size(390, 900)
+    axes = {C2C: [0.1, 0.2, 0.4], DW: [0.001, 0.002], SCHEDULE: [{"epochs": [n], "factor": 0.5} for n in range(1, 5)]}
+    write(synthetic({"map": axes}, penalty=lambda v: 0.1), tmp_path)
+    browser.open(write_sweep_report(tmp_path))
+    browser.whole()
+    kinds = f"{MAP}.data.filter((t) => t.visible !== false).map((t) => t.type)"
+    assert "contour" in browser.run(kinds)
+    assert "heatmap" not in browser.run(kinds)
+    choose = "(() => { const s = document.querySelector('.slices select[aria-label=up]');"
+    browser.run(choose + " s.value = 2; s.dispatchEvent(new Event('change')); })()")
+    browser.wait(f"!!{MAP}.querySelector('.heatmaplayer image')")
+    assert sorted(set(browser.run(kinds))) == ["heatmap", "scatter"]
+    assert browser.run(f"{MAP}.data.find((t) => t.type === 'heatmap').z.length") == 4
+    ticks = f"[...{MAP}.querySelectorAll('.ytick text')].map((t) => t.textContent)"
+    assert browser.run(ticks) == [f"epochs [{n}],factor 0.5" for n in range(1, 5)]
+    picture(browser, "names-390")
+    assert browser.problems == []
+    assert browser.run(WIDEST) <= 390
 
 
 def test_points_are_filtered_sorted_and_turned(browser: Chromium, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mho.report.figure import Figure
-from mho.sweep.report.look import FAILED, colours, hover, labels, thin
+from mho.sweep.report.look import FAILED, NAMED, colours, hover, labels, thin
 from mho.sweep.report.results import Axis, Grid, Results
 from mho.sweep.report.text import value_text
 
@@ -29,7 +29,7 @@ def cell_axis(axis: Axis) -> dict[str, Any]:
     return {
         "title": {"text": axis.name, "standoff": 8}, "tickmode": "array", "tickvals": chosen, "ticktext": texts,
         "type": "linear", "range": [-0.5, count - 0.5], "showgrid": False, "constrain": "domain",
-        "ticklabeloverflow": "allow",
+        **NAMED,
     }  # fmt: skip
 
 

@@ -22,13 +22,15 @@ SCALE = (
 )  # fmt: skip
 """Blue up to the threshold, at a third of the scale, yellow to red above it: told apart by the colour-blind, too."""
 FAILED = "#111827"
+NAMED = {"ticklabeloverflow": "allow", "autotickangles": [0, 90]}
+"""Of an axis of names: all of them are written, side by side or, in a narrow window, upright."""
 
 
 def axis_layout(axis: Axis) -> dict[str, Any]:
     """Return Plotly's axis of a setting: few values are all written out, names stand at their places."""
     layout: dict[str, Any] = {"title": {"text": axis.name, "standoff": 8}, "type": "log" if axis.log else "linear"}
     if not axis.numeric:
-        layout |= {"range": [-0.5, len(axis.values) - 0.5], "ticklabeloverflow": "allow", "showgrid": False}
+        layout |= {"range": [-0.5, len(axis.values) - 0.5], "showgrid": False, **NAMED}
     if axis.numeric and not axis.log and len(axis.values) > FEW_TICKS:
         return {**layout, **({"tickformat": "~%"} if in_percent(axis.name) else {})}
     shown = ticks(axis)

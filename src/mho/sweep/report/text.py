@@ -134,7 +134,8 @@ def span_text(name: str, found: Range) -> str:
 
 def doubt_text(point: Point) -> str:
     """Return how well the penalty of a point is known."""
-    return f"± {point.half:.2g} points at {plural(len(point.penalty), 'chip')}"
+    half = f"{point.half:.0f}" if point.half >= 10 else f"{point.half:.2g}"
+    return f"± {half} points at {plural(len(point.penalty), 'chip')}"
 
 
 def point_text(axes: Sequence[Axis], point: Point) -> str:
