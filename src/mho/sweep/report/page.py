@@ -12,34 +12,16 @@ from typing import Any
 from mho.report import words
 from mho.report.page import Section, page
 from mho.report.tables import table
-from mho.sweep.report.confidence import METHOD
 from mho.sweep.report.files import point_head, point_rows
 from mho.sweep.report.lines import envelopes, pairs, single
 from mho.sweep.report.maps import columns, penalty_map, scatter, slices
 from mho.sweep.report.parallel import parallel
 from mho.sweep.report.pareto import Trial, cheapest, front_table, pareto
-from mho.sweep.report.requirements import (
-    ACCEPTABLE,
-    RESOLVED,
-    UNRESOLVED,
-    Requirement,
-    best_text,
-    clear,
-    judged,
-    share_acceptable,
-    undecided,
-)
+from mho.sweep.report.requirements import Requirement, best_text, share_acceptable, undecided
 from mho.sweep.report.results import Grid, Results
 from mho.sweep.report.sampled import raster, raster_results
-from mho.sweep.report.text import (
-    baseline_text,
-    doubt_text,
-    interval_text,
-    minus,
-    points_text,
-    settings_text,
-    value_text,
-)
+from mho.sweep.report.sheet import requirement_sheet
+from mho.sweep.report.text import baseline_text, minus, settings_text, value_text
 
 FOOTER = "Written by mho from the table of the sweep. This file needs no network."
 SHOWN_LINES = 400
@@ -48,7 +30,7 @@ SHOWN_LINES = 400
 
 def html(results: Results, sheet: Sequence[Requirement], border: Sequence[Requirement], trials: Sequence[Trial]) -> str:
     """Return report.html of a sweep, which needs no network."""
-    found = [Section("requirements", "Requirement sheet", _sheet(results, sheet, border, trials))]
+    found = [Section("requirements", "Requirement sheet", requirement_sheet(results, sheet, trials))]
     if trials:
         found.append(Section("search", "Search", "", [pareto(results, trials)], below=front_table(trials)))
     for n, grid in enumerate(results.grids):
@@ -116,69 +98,6 @@ def _unfinished(results: Results) -> str:
         f'<p class="note">The sweep has not finished: {words.count(len(results.points))} of {words.count(planned)} '
         "points. Go on with <code>mho sweep --resume DIR</code>, then write the page again.</p>"
     )
-
-
-def _sheet(
-    results: Results, sheet: Sequence[Requirement], border: Sequence[Requirement], trials: Sequence[Trial]
-) -> str:
-    items = [_card(r.state, r.text, escape(_small(r))) for r in sheet]
-    items += [
-        _card(_map_state(results, grid), _map_text(results, grid), _link(results, grid))
-        for grid in results.grids if len(grid.axes) > 1
-    ]  # fmt: skip
-    best = cheapest(trials)
-    if best is not None:
-        items.append(_cheapest(results, best))
-    measured = any(len(p.penalty) > 1 for p in results.points)
-    note = f"<p>{escape(METHOD)}</p><p>{escape(RESOLVED)}</p>" if measured else ""
-    if not items:
-        return "<p>No point has been computed yet.</p>"
-    text = (
-        "What each setting must be, so that no more is lost. Green: acceptable, by the intervals, too. Yellow: not "
-        "resolved. Red: nothing is acceptable."
-    )
-    return f'<p>{text}</p><ul class="sheet">{"".join(items)}</ul>{note}'
-
-
-def _cheapest(results: Results, best: Trial) -> str:
-    """Return the card of the cheapest point of a search, which is acceptable by the mean over its chips."""
-    point = next((p for p in results.points if p.number == best.point), None)
-    sure = point is not None and clear(point, results.threshold) and not results.warning
-    known = f": {points_text(best.penalty)} {doubt_text(point)}" if point is not None and isfinite(point.half) else ""
-    said = f"cheapest that a search found acceptable{known}{'' if sure else '; more seeds'}"
-    return _card(ACCEPTABLE if sure else UNRESOLVED, settings_text(best.values), escape(said))
-
-
-def _card(state: str, text: str, small: str) -> str:
-    """Return one requirement; `small` is HTML."""
-    return f'<li class="{state.replace(" ", "-")}"><b>{escape(text)}</b><small>{small}</small></li>'
-
-
-def _small(one: Requirement) -> str:
-    ends = [interval_text(one.axis.name, limit) for limit in one.limits if limit.measured and not limit.failed]
-    more = (f"95 % interval {e}" for e in ends if f"interval {e}" not in one.text)
-    parts = [one.axis.paths[0], *more, one.note]
-    return "; ".join(part for part in parts if part)
-
-
-def _map_state(results: Results, grid: Grid) -> str:
-    """Return what is known of a map: nothing, where most of its points are not resolved or the baseline is wrong."""
-    doubtful = sum(undecided(p, results.threshold) for p in grid.points)
-    if results.warning or 2 * doubtful > len(grid.points):
-        return UNRESOLVED
-    return judged(grid.points, results.threshold)
-
-
-def _map_text(results: Results, grid: Grid) -> str:
-    share = share_acceptable(results, grid.points)
-    names = " × ".join(axis.name for axis in grid.axes)
-    return f"{names}: {100 * share:.3g} % acceptable" if isfinite(share) else names
-
-
-def _link(results: Results, grid: Grid) -> str:
-    doubtful = sum(undecided(p, results.threshold) for p in grid.points)
-    said = f"{doubtful} of {words.plural(len(grid.points), 'point')} not resolved; " if doubtful else ""
-    return f'{said}<a href="#grid-{results.grids.index(grid)}">{escape(grid.name)}: map and border</a>'
 
 
 def _grid(results: Results, grid: Grid, name: str, own: Sequence[Requirement]) -> Iterator[Section]:
