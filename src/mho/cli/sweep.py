@@ -26,7 +26,7 @@ starts, the plan says how many runs and chips there are, and how long they will 
 [cyan]mho sweep SWEEP.toml --out DIR --search[/cyan]
    search by the table \\[search], instead of all points
 [cyan]mho sweep --resume DIR[/cyan]
-   go on without the file
+   go on without the file; with --plan only say what is left
 
 A short SWEEP.toml:
 
@@ -38,7 +38,8 @@ A short SWEEP.toml:
    "device.dw_min" = { from = 0.0005, to = 0.05, points = 7, scale = "log" }
    "device.up_down" = \\[1.0, 1.01, 1.02, 1.05]
 
-DIR then holds report.html, table.parquet and table.csv. The last line printed says how many points are acceptable."""
+DIR then holds report.html, table.parquet and table.csv. The last line printed says how many points are acceptable, those
+before it why points failed; when all of them did the exit code is 1."""
 
 
 def _place(shown: str, text: str) -> Any:
