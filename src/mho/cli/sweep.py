@@ -38,8 +38,8 @@ A short SWEEP.toml:
    "device.dw_min" = { from = 0.0005, to = 0.05, points = 7, scale = "log" }
    "device.up_down" = \\[1.0, 1.01, 1.02, 1.05]
 
-DIR then holds report.html, table.parquet and table.csv. The last line printed says how many points are acceptable, those
-before it why points failed; when all of them did the exit code is 1."""
+DIR then holds report.html, table.parquet and table.csv. The last line printed says how many points are acceptable,
+those before it why points failed; when all of them did the exit code is 1."""
 
 
 def _place(shown: str, text: str) -> Any:
