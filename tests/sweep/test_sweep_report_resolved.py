@@ -90,11 +90,20 @@ def test_bars_end_where_accuracies_do(tmp_path: Path) -> None:
         assert y - down >= -0.001
     means = drawn["grid-0-penalty"]["data"][1]
     assert max(m + up for m, up in zip(means["y"], means["error_y"]["array"], strict=True)) <= 95.001
-    assert drawn["grid-0-penalty"]["layout"]["yaxis"]["range"][0] > -30  # 100 points of bars do not flatten all
+
+
+def test_long_bars_do_not_flatten_what_is_near_the_threshold(tmp_path: Path) -> None:
+    table = synthetic({"c2c": {C2C: [0.0, 1.0]}}, seeds=2, penalty=lambda v: 0.0, baseline=70)
+    table.rows["penalty"] = [0.2, -0.2, 20.0, -20.0]
+    table.rows["test_accuracy"] = [70.0 - lost for lost in table.rows["penalty"]]
+    low, high = figures(write_sweep_report(tmp_path, table))["grid-0-penalty"]["layout"]["yaxis"]["range"]
+    assert -3 < low < -1.5  # in thresholds of 0.3, of a bar down to -30
+    assert 0.3 < high < 3
 
 
 def test_numbers_in_files_have_no_rounding_of_sums(tmp_path: Path) -> None:
-    table = synthetic({"c2c": {C2C: [0.1]}}, baseline=98.0, noise=0.0, penalty=lambda v: 8.881784197001252e-16)
+    table = synthetic({"c2c": {C2C: [0.1]}}, baseline=98.0, noise=0.0)
+    table.rows["penalty"] = [8.881784197001252e-16] * 3
     write_sweep_report(tmp_path, table)
     with (tmp_path / "points.csv").open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
