@@ -10,7 +10,7 @@ import pytest
 
 from mho.errors import ConfigError
 from mho.studies import run, study
-from mho.studies.requirements_rows import LAST, TOLERANCE, line_rows, map_rows, tolerance
+from mho.studies.requirements_rows import LAST, OPEN, TOLERANCE, line_rows, map_rows, tolerance
 from mho.studies.requirements_sweeps import LINES, MAPS, WAYS, Settings, a_map, lines
 from mho.sweep.plan import plan
 from mho.sweep.report.results import Axis, Grid, Point, Results
@@ -35,12 +35,15 @@ def test_a_map_runs_and_says_what_its_sweep_found(small: Path, tmp_path: Path) -
 
 
 def points(*penalties: float) -> tuple[Point, ...]:
-    return tuple(Point(k, (0.1 * (k + 1),), (p, p + 0.02), (98 - p, 98 - p - 0.02)) for k, p in enumerate(penalties))
+    return tuple(
+        Point(k, (0.1 * (k + 1),), (p, p + 0.02), (98 - p, 98 - p - 0.02), half=0.1) for k, p in enumerate(penalties)
+    )
 
 
 def test_a_tolerance_is_where_the_penalty_passes_the_threshold() -> None:
     axis = Axis("c2c", ("analog.device.c2c",), (0.1, 0.2, 0.3), False)
-    kinds = {"some": points(0.0, 0.1, 0.5), "all": points(0.0, 0.1, 0.2), "none": points(1.0, 0.9, 0.8)}
+    kinds = {"some": points(0.0, 0.1, 0.5), "all": points(-0.3, 0.1, 0.0), "none": points(1.0, 0.9, 0.8)}
+    kinds["open"] = points(0.0, 0.1, 0.29)
     grids = tuple(Grid(name, (axis,), own) for name, own in kinds.items())
     rows = {r.case: r for r in line_rows(Results("", 0.31, (98.0, 98.0), grids), "alone")}
     some = rows[tolerance("some", "alone")]
@@ -48,6 +51,8 @@ def test_a_tolerance_is_where_the_penalty_passes_the_threshold() -> None:
     assert some.about.startswith("c2c ≤ 25")
     assert rows[tolerance("all", "alone")].mean == pytest.approx(0.3)
     assert (rows[tolerance("all", "alone")].unit, some.unit) == (LAST, TOLERANCE)  # a limit is drawn where there is one
+    assert rows[tolerance("open", "alone")].unit == OPEN
+    assert "not resolved" in rows[tolerance("open", "alone")].about
     assert "all values" in rows[tolerance("all", "alone")].about
     assert rows[tolerance("none", "alone")].mean == pytest.approx(0.81)
     assert "no value is acceptable" in rows[tolerance("none", "alone")].about

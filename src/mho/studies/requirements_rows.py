@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mho.studies.bench import Row
 from mho.studies.rows import POINTS
-from mho.sweep.report.requirements import Requirement, border, requirements, share_acceptable
+from mho.sweep.report.requirements import ACCEPTABLE, Requirement, border, requirements, share_acceptable
 from mho.sweep.report.results import Axis, Grid, Point, Results, Value
 from mho.sweep.report.text import value_text
 
@@ -16,6 +16,7 @@ TOLERANCES = {
 }
 THRESHOLD = "acceptable penalty"
 TOLERANCE, LAST, SHARE = "tolerated", "tolerated still, the last value tried", "% of the map"
+OPEN = "the last value tried, not resolved"
 
 
 def tolerance(name: str, start: str) -> str:
@@ -42,12 +43,13 @@ def line_rows(results: Results, start: str) -> list[Row]:
 
 
 def _tolerance(grid: Grid, found: Requirement, start: str, group: str) -> Row:
-    """Return a tolerance; where all values are acceptable, the last; where none is, the smallest penalty."""
+    """Return a tolerance; where all values are or may be acceptable, the last; where none is, the smallest penalty."""
     name, text = tolerance(grid.name, start), found.text + (f"; {found.note}" if found.note else "")
     if found.limits:
         return Row(name, (_limit(found),), TOLERANCE, text, group=group)
     if found.ranges:
-        return Row(name, (found.ranges[0].last,), LAST, f"all values are acceptable: {text}", group=group)
+        unit, text = (LAST, f"all values are acceptable: {text}") if found.state == ACCEPTABLE else (OPEN, text)
+        return Row(name, (found.ranges[0].last,), unit, text, group=group)
     return Row(name, (min(point.mean for point in grid.points),), POINTS, text, group=group)
 
 
