@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from mho.devices import SoftBounds
 from mho.errors import CheckpointError, ConfigError
 from mho.sweep import read, run
 from mho.sweep.executors import serial
@@ -69,6 +70,17 @@ def test_the_table_says_what_the_sweep_was(whole):
     assert 'law = "constant-step"' in table.about["config"]
     assert set(table.rows["status"]) == {"done", "refused"}
     assert read_plan(whole).point(3) == {"analog.device.up_down": 1.02, "analog.device.dw_min": 0.001}
+
+
+def test_a_sweep_made_of_objects_is_gone_on_with(tmp_path, monkeypatch):
+    """In sweep.toml a device is a table and None a word: read again, they are other objects, and the same sweep."""
+    made = replace(small(), settings={**small().settings, "device": SoftBounds(dw_min=0.01), "zero_shift": None})
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            run(made, out=tmp_path, progress=False)
+    table = run(made, out=tmp_path, progress=False)
+    assert table.rows["status"].count("done") > 4
 
 
 def test_two_sweeps_do_not_share_a_directory(tmp_path, whole):

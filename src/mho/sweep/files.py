@@ -133,6 +133,8 @@ def begin(folder: Path, plan: Plan) -> Plan:
         return plan
     if not is_begun(folder):
         raise ConfigError(f"{folder} is not an empty directory and holds no sweep; give another --out")
+    # As a file holds it, where a device is a table and None a word.
+    plan = replace(plan, sweep=loads(dump(plan.sweep)))
     try:
         there = read_plan(folder)
     except CheckpointError:
