@@ -24,7 +24,7 @@ def test_a_map_runs_and_says_what_its_sweep_found(small: Path, tmp_path: Path) -
     found = {row["case"]: row for row in rows}
     assert {row["chips"] for case, row in found.items() if "c2c = " in case} == {2}
     table = (tmp_path / "table.md").read_text(encoding="utf-8")
-    assert f"{MAP}: acceptable" in table
+    assert f"{MAP}: at most 0.3 points lost" in table
     assert "c2c = 2.5" not in table, "points stand in results.json and in the figure"
     sweep = tmp_path / "steps" / "c2c-x-d2d-plain" / "sweep" / "table.csv"
     with sweep.open(encoding="utf-8", newline="") as file:
@@ -63,8 +63,9 @@ def test_a_map_has_its_share_and_its_border() -> None:
     axes = (Axis("c2c", ("c2c",), (0.0, 1.0), False), Axis("dw_min.d2d", ("dw_min.d2d",), (0.0, 0.5), False))
     penalties = {(0.0, 0.0): 0.0, (1.0, 0.0): 0.2, (0.0, 0.5): 0.2, (1.0, 0.5): 0.6}
     own = tuple(Point(k, values, (p,), (98 - p,)) for k, (values, p) in enumerate(penalties.items()))
-    rows = {r.case: r for r in map_rows(Results("", 0.3, (98.0,), (Grid("map", axes, own),)))}
-    assert rows["map: acceptable"].mean == 75.0
+    rows = {r.case: r for r in map_rows(Results("", 0.1, (98.0,), (Grid("map", axes, own),)), 0.3)}
+    assert rows["map: at most 0.1 points lost"].mean == 25.0
+    assert rows["map: at most 0.3 points lost"].mean == 75.0
     assert rows["map: c2c at dw_min.d2d = 50 %"].mean == pytest.approx(0.25)
     assert rows["map: c2c = 1, dw_min.d2d = 0.5"].mean == pytest.approx(97.4)
 

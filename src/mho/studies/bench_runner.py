@@ -46,7 +46,7 @@ def run_bench(bench: Bench, folder: Path, asked: Mapping[str, Any], progress: bo
         for step in left:
             clock.begin(step.name, step.about)
             done[step.name] = _carry_out(step, context, folder, _needed(step, done))
-            clock.end("; ".join(f"{r.case}: {value(r)} {r.unit}" for r in done[step.name].rows) or step.name)
+            clock.end("\n".join(f"{r.case}: {value(r)} {r.unit}" for r in done[step.name].rows if r.shown) or step.name)
             _write(bench, folder, done, asked, settings)
     if not left:
         _write(bench, folder, done, asked, settings)

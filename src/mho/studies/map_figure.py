@@ -47,7 +47,8 @@ def paint_map(
 ) -> None:
     """Draw penalties (up, across) as colour and number, NaN as nothing, and a line where they pass `border`."""
     top = max(float(np.nanmax(values)), 1e-3)
-    shown = np.clip(values, 0.0, min(top, 5.0))  # a few failing corners would hide the border
+    highest = max(5.0, 2.0 * (border or 0.0))
+    shown = np.clip(values, 0.0, min(top, highest))  # a few failing corners would hide the border
     image = axes.imshow(shown, origin="lower", aspect="auto", cmap="YlOrRd", vmin=0.0)
     for y, x in np.ndindex(values.shape):
         colour = "white" if shown[y, x] > DARK * np.nanmax(shown) else "black"

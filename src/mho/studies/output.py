@@ -87,7 +87,7 @@ class Clock:
         """Say how one ended, and what is left."""
         self.done += 1
         left = (time.perf_counter() - self.start) / self.done * (self.parts - self.done)
-        self._say(f"{how}; about {_minutes(left)} left" if self.done < self.parts else how)
+        self._say(f"{how}\nabout {_minutes(left)} left" if self.done < self.parts else how)
 
     def _say(self, text: str) -> None:
         if self.shown:

@@ -40,7 +40,7 @@ def single(context: Context, start: str) -> Sequence[Row]:
 
 def mapped(context: Context, name: str, way: str) -> Sequence[Row]:
     """Sweep two properties together."""
-    return map_rows(swept(context, a_map(context.settings, name, way)))
+    return map_rows(swept(context, a_map(context.settings, name, way)), context.settings.map_threshold)
 
 
 def setup(settings: Settings) -> list[str]:
@@ -55,7 +55,8 @@ def setup(settings: Settings) -> list[str]:
         "gokmen-vlasov-2016; penalty from that preset. A tolerance is where the mean penalty passes the threshold, "
         "with straight lines between points, and its 95 % confidence interval (Fieller).",
         "Maps: the soft-bounds device of kim-2019 with the preset gokmen-2017, trained with plain pulses, with devices "
-        "driven to their symmetry points and read against these, or with the rule ttv2; penalty from floating point.",
+        "driven to their symmetry points and read against these, or with the rule ttv2; penalty from floating point. "
+        f"Their border is where {settings.map_threshold:g} points are lost.",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from mho.studies.bench import Row
 from mho.studies.rows import POINTS
@@ -60,15 +61,27 @@ def _limit(found: Requirement) -> float:
     return found.limits[0].value if limit is None else limit.value
 
 
-def map_rows(results: Results) -> list[Row]:
-    """Return the rows of a map: how much of it is acceptable, its border, and without a place in tables all points."""
+def map_rows(results: Results, level: float) -> list[Row]:
+    """Return the rows of a map: how much of it is acceptable, how much, and what, loses at most `level` points.
+
+    Beside them, without a place in tables, all points.
+    """
     (grid,) = results.grids
+    wide = replace(results, threshold=level)
     base = f"{grid.name}: floating point"
     rows = [
         Row(base, results.baseline, group=grid.name),
-        Row(f"{THRESHOLD}, {grid.name}", (results.threshold,), POINTS, group=grid.name, shown=False),
-        Row(f"{grid.name}: acceptable", (100 * share_acceptable(results, grid.points),), SHARE, group=grid.name),
-        *_border(results, grid),
+        Row(f"{THRESHOLD}, {grid.name}", (level,), POINTS, group=grid.name, shown=False),
+        *(
+            Row(
+                f"{grid.name}: at most {one.threshold:g} points lost",
+                (100 * share_acceptable(one, grid.points),),
+                SHARE,
+                group=grid.name,
+            )
+            for one in (results, wide)
+        ),
+        *_border(wide, grid),
     ]
     first, second = grid.axes
     return rows + [_point(grid.name, base, (first, second), point) for point in grid.points if point.accuracy]

@@ -18,7 +18,9 @@ class Settings(BenchSettings):
     """Of the whole study.
 
     chips: of every point of a line; map_chips: of every point of a map; map_side: values along a side of a map (at
-    most 6). max_chips: of one run. workers: processes that share the runs; 0: this one alone.
+    most 6). map_threshold: the penalty of the border that is drawn in maps: soft bounds alone cost more than
+    `threshold`, and where the properties of a map begin to matter would not be seen. max_chips: of one run. workers:
+    processes that share the runs; 0: this one alone.
     """
 
     data: str = "mnist"
@@ -31,6 +33,7 @@ class Settings(BenchSettings):
     map_chips: int = 2
     map_side: int = 6
     threshold: float = 0.3
+    map_threshold: float = 6.0
     max_chips: int = 64
     workers: int = 0
 
