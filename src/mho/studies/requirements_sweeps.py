@@ -95,8 +95,9 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
     "plain": {},
     "zero-shifted": {"zero_shift": {}},
     "Tiki-Taka": {"rule": {"name": "ttv2"}},
+    "Tiki-Taka zero-shifted": {"rule": {"name": "ttv2"}, "zero_shift": {}},
 }
-"""How the maps' devices are trained."""
+"""How the maps' devices are trained; what is zero-shifted, where symmetry points are off zero."""
 
 
 def lines(settings: Settings, *, alone: bool) -> Sweep:
