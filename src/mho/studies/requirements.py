@@ -55,8 +55,8 @@ def setup(settings: Settings) -> list[str]:
         "gokmen-vlasov-2016; penalty from that preset. A tolerance is where the mean penalty passes the threshold, "
         "with straight lines between points, and its 95 % confidence interval (Fieller).",
         "Maps: the soft-bounds device of kim-2019 with the preset gokmen-2017, trained with plain pulses, with devices "
-        "driven to their symmetry points and read against these, with the rule ttv2, or both; penalty from floating point. "
-        f"Their border is where {settings.map_threshold:g} points are lost.",
+        "driven to their symmetry points and read against these, with the rule ttv2, or both; penalty from floating "
+        f"point. Their border is where {settings.map_threshold:g} points are lost.",
     ]
 
 
