@@ -69,10 +69,9 @@ def _shown(rows: Sequence[Row], named: Mapping[str, Row], threshold: float) -> t
     """Return the penalties between which a panel shows its points: those that are cut off have no say."""
     lost = [(named[r.baseline].mean - r.mean, r.std) for r in rows]
     ends = [mean + sign * std for mean, std in lost if mean < HIGHEST for sign in (-1, 1)]
-    low, high = min([0.0, *ends]), max([1.5 * threshold, *ends])
-    if any(mean >= HIGHEST for mean, _ in lost):
-        high = HIGHEST
-    room = 0.05 * (min(high, HIGHEST) - low)
+    cut = any(mean >= HIGHEST for mean, _ in lost)
+    low, high = min([0.0, *ends]), HIGHEST if cut else min(max([1.5 * threshold, *ends]), HIGHEST)
+    room = 0.05 * (high - low)
     return low - room, min(high + room, HIGHEST)
 
 

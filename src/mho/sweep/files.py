@@ -227,6 +227,12 @@ def finished(folder: Path, plan: Plan) -> set[int]:
     return {pack.number for pack in plan.packs if pack_file(folder, pack.number).is_file()}
 
 
+def unfinished(folder: Path, plan: Plan) -> list[Pack]:
+    """Return the packs of a plan whose rows are not there."""
+    there = finished(folder, plan)
+    return [pack for pack in plan.packs if pack.number not in there]
+
+
 def read_pack(folder: Path, plan: Plan, pack: Pack) -> list[dict[str, Any]]:
     """Return the rows of a finished pack; raise CheckpointError when they are damaged or of other points."""
     path = pack_file(folder, pack.number)

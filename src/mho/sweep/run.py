@@ -16,8 +16,7 @@ from mho.sweep.engine import carry_out
 from mho.sweep.estimate import tell
 from mho.sweep.executors.base import Executor
 from mho.sweep.fields import base
-from mho.sweep.files import PLAN, begin, drop_table, finished, locked, read_plan, write_table
-from mho.sweep.packs import Pack
+from mho.sweep.files import PLAN, begin, drop_table, locked, read_plan, unfinished, write_table
 from mho.sweep.plan import MOST, Plan, begun, plan
 from mho.sweep.progress import Lines, Silent, reporter
 from mho.sweep.search.settings import read_search
@@ -171,13 +170,12 @@ def say_rest(folder: Path, places: Places, write: Callable[[str], None]) -> None
     Raises CheckpointError.
     """
     made = read_plan(folder)
-    left = unfinished(folder, made)
     if is_finished(folder, made):
         write(f"{folder} is finished: there is nothing left to do")
         return
     with places.executor(made.threads) as executor:
         if not made.search:
-            tell(made, left, executor, write)
+            tell(made, unfinished(folder, made), executor, write)
             return
         from mho.sweep.search import rounds
 
@@ -204,12 +202,6 @@ def planned(
         if sweep is asked:
             raise
         raise ConfigError(f"{sweep}: {error}") from error
-
-
-def unfinished(folder: Path, made: Plan) -> list[Pack]:
-    """Return the packs of a plan whose rows are not there."""
-    there = finished(folder, made)
-    return [pack for pack in made.packs if pack.number not in there]
 
 
 def is_finished(folder: Path, made: Plan) -> bool:

@@ -16,8 +16,7 @@ from mho.report.words import plural
 from mho.sweep.engine import carry_out
 from mho.sweep.estimate import ESTIMATING, estimate, expected, of_baselines
 from mho.sweep.executors.base import Executor
-from mho.sweep.files import SEARCH, collected, finished, write_plan, write_table
-from mho.sweep.packs import Pack
+from mho.sweep.files import SEARCH, collected, unfinished, write_plan, write_table
 from mho.sweep.plan import Plan
 from mho.sweep.progress import Silent
 from mho.sweep.search.asking import ask, check_installed
@@ -82,7 +81,7 @@ def carry_on(asked: Question, plan: Plan, executor: Executor, folder: Path, *, s
     _write(asked, name, folder, found)
     while True:
         if plan.values:
-            carry_out(plan, _left(plan, folder), executor, folder, shown=shown)
+            carry_out(plan, unfinished(folder, plan), executor, folder, shown=shown)
             found = asked.outcomes(_table(folder, plan), plan)
             record.add(found, asked.space, asked.threshold)
             _write(asked, name, folder, found)
@@ -99,18 +98,13 @@ def _with_batch(asked: Question, plan: Plan, found: Sequence[Outcome]) -> Plan:
     return plan.with_points(asked.grid, ask(asked.search, asked.space, found, count, asked.threshold))
 
 
-def _left(plan: Plan, folder: Path) -> list[Pack]:
-    there = finished(folder, plan)
-    return [pack for pack in plan.packs if pack.number not in there]
-
-
 def tell(
     asked: Question, plan: Plan, executor: Executor, write: Callable[[str], None], folder: Path | None = None
 ) -> None:
     """Say how much a search has to do, at once, and after probes of its first batch what all of it will cost."""
     search, seeds, begun = asked.search, plan.sweep.seeds, bool(plan.values)
     plan = plan if begun else _with_batch(asked, plan, [])
-    left = _left(plan, folder) if folder is not None and begun else list(plan.packs)
+    left = unfinished(folder, plan) if folder is not None and begun else list(plan.packs)
     batches = -(-search.trials // search.batch)
     write(
         f"search: {plural(search.trials, 'point')} of {plural(seeds, 'chip')}: {search.trials * seeds} chips in "
