@@ -13,8 +13,9 @@ from torch import Tensor
 from mho.characterize.properties import LeftOut, Problems
 from mho.characterize.subject import Subject, chips_of
 from mho.devices.base import Device
-from mho.kernels import cpu, reference, triton
+from mho.kernels import cpu, reference
 from mho.kernels.cells import PURPOSES, Cells, Samples, Scheme
+from mho.kernels.gpu.laws import law_assembly
 from mho.kernels.translate import law_source, law_tables
 from mho.random import make_key
 from mho.tiles.tile import Tile
@@ -97,7 +98,7 @@ def compiles_for_gpus(device: Device) -> Problems:
     tables = law_tables(type(device))
     per_cell = tuple(n in tables or np.size(v) > subject.count for n, v in subject.cells.items())
     try:
-        triton.assembly(type(device), per_cell)
+        law_assembly(type(device), per_cell)
     except Exception as error:  # the compiler may raise anything
         yield f"Triton cannot compile the law ({type(error).__name__}: {str(error).strip().splitlines()[-1]})"
 

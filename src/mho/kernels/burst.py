@@ -12,7 +12,7 @@ from mho.devices.base import Device
 from mho.errors import ShapeError
 from mho.kernels.arguments import block, numbered, template
 from mho.kernels.build import LANES, compile_source, indented, law_bindings, law_prelude
-from mho.kernels.cells import Cells
+from mho.kernels.cells import Cells, Fuse
 from mho.kernels.cpu import address, entry, law_words, workspace
 from mho.kernels.launch import launch, threads
 from mho.kernels.translate import law_source
@@ -95,7 +95,7 @@ def wrong_lines(cells: Cells) -> ShapeError:
 
 def burst_(
     cells: Cells, pulses: Tensor, keys: Tensor, *, step: int, vector: int = 0, rows: Tensor | None = None,
-    columns: Tensor | None = None,
+    columns: Tensor | None = None, tick: Tensor | None = None, fuse: Fuse | None = None,
 ) -> None:  # fmt: skip
     """Pulse the devices of a tile by numbers of pulses, in place; see `reference.burst_`."""
     row_list, column_list = checked_lines(cells, pulses, rows, columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -66,13 +67,25 @@ class Scheme:
     one_device: str = "all"
 
 
+class Fuse(NamedTuple):
+    """Where a GPU remembers that a layer's numbers were not finite, so that no layer moves and no number is copied.
+
+    flags: int32 of one place per layer, their number a power of two; a kernel that moves devices looks at all of them.
+    place: this layer's.
+    """
+
+    flags: Tensor
+    place: int
+
+
 @dataclass
 class Samples:
     """One step's samples: x (chips, batch, columns without the bias), d (chips, batch, rows), gain (chips,).
 
     gain = lr / (granularity of the weight): the expected pulses of a cell are gain x d. `bias`: a further column of
     input 1. `first`: the number of the first vector within the step. `keys`: (chips, 5, 2) uint32 words for x trains,
-    d trains, pulses, writes and the choice of a device.
+    d trains, pulses, writes and the choice of a device. `tick`: int64 of one element, added to `step` by the kernels of
+    a GPU, so that a graph of launches counts without Python; None for 0. `fuse`: see there; None: looked at by nobody.
     """
 
     x: Tensor
@@ -82,6 +95,8 @@ class Samples:
     step: int
     bias: bool = False
     first: int = 0
+    tick: Tensor | None = None
+    fuse: Fuse | None = None
 
 
 PURPOSES = ("train x", "train d", "pulse", "write", "device")

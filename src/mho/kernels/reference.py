@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mho.devices.base import law_arguments
 from mho.kernels.burst import check_each_once, checked_lines
-from mho.kernels.cells import MOST, PURPOSES, Cells, Samples, Scheme
+from mho.kernels.cells import MOST, PURPOSES, Cells, Fuse, Samples, Scheme
 from mho.kernels.cpu import Rates
 from mho.random import normal32, philox, pick
 
@@ -159,14 +159,15 @@ def mean_update_(cells: Cells, samples: Samples, noisy: Tensor, device_of: Tenso
 
 def burst_(
     cells: Cells, pulses: Tensor, keys: Tensor, *, step: int, vector: int = 0, rows: Tensor | None = None,
-    columns: Tensor | None = None,
+    columns: Tensor | None = None, tick: Tensor | None = None, fuse: Fuse | None = None,
 ) -> None:  # fmt: skip
     """Pulse the devices of a tile by numbers of pulses, one after another, in place.
 
     pulses: (chips, devices, rows, columns) int32, contiguous; its sign is the direction of the device's own state,
     whatever its gain, and one-sided tiles take pulses down, too. rows, columns: int32 numbers of the lines that it is
     about, each once; None for all in order. keys: as `Samples.keys`. Pulse p of a device takes the draw that slot p of
-    vector `vector` takes in a pulsed update; counters, faults, write noise and the sum over devices are as there.
+    vector `vector` takes in a pulsed update; counters, faults, write noise and the sum over devices are as there. tick,
+    fuse: as in `Samples`, for the kernels of a GPU.
     Raises ShapeError for another shape, and for lines that do not exist or are named twice; nothing is moved then.
     """
     row_list, column_list = checked_lines(cells, pulses, rows, columns)

@@ -15,7 +15,8 @@ from kernels.laws import Everything, Tabled, TabledCurve, Tiring
 from mho.devices import ConstantStep, LinearStep, PiecewiseStep, SoftBounds, TabularStep
 from mho.devices.base import law_arguments
 from mho.errors import MhoError
-from mho.kernels import triton
+from mho.kernels.gpu.compiling import kernels
+from mho.kernels.gpu.laws import law_assembly
 
 installed = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
 
@@ -29,7 +30,7 @@ installed = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reaso
 @pytest.mark.parametrize("kernel", ["pulse", "burst"])
 def test_laws_compile_for_a_gpu(device, capability, kernel):
     per_cell = tuple(name != "c2c" for name in law_arguments(device))
-    text = triton.assembly(device, per_cell, capability, kernel=kernel)
+    text = law_assembly(device, per_cell, capability, kernel=kernel)
     assert re.search(rf"^\.target sm_{capability}", text, re.MULTILINE)
     assert f".visible .entry {kernel}" in text
     # Everything is rounded once, as on the other backends (but the floor of a subnormal number is 0).
@@ -39,7 +40,7 @@ def test_laws_compile_for_a_gpu(device, capability, kernel):
 @installed
 def test_interpreted_kernels_equal_the_reference():
     """In a process of its own: TRITON_INTERPRET is read when Triton is imported."""
-    script = Path(__file__).with_name("triton_case.py")
+    script = Path(__file__).with_name("gpu_case.py")
     environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, str(script)],
@@ -55,6 +56,6 @@ def test_interpreted_kernels_equal_the_reference():
 
 def test_without_triton_the_message_says_what_to_do(monkeypatch):
     monkeypatch.setitem(sys.modules, "triton", None)
-    triton.train_kernels.cache_clear()
+    kernels.cache_clear()
     with pytest.raises(MhoError, match="Triton is not installed"):
-        triton.train_kernels()
+        kernels("triton_trains")

@@ -1,4 +1,4 @@
-"""Run tiny updates by Triton's interpreter and compare with the reference; run as a script by test_triton."""
+"""Run tiny updates by Triton's interpreter and compare with the reference; run as a script by test_gpu_kernels."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import torch
 from kernels.cases import check_equal, make_cells, make_keys, make_samples, updated
 from kernels.laws import Everything, Tabled, TabledCurve, Tiring
 from mho.devices import ConstantStep, LinearStep, SoftBounds
-from mho.kernels import reference, triton
+from mho.kernels import reference
 from mho.kernels.cells import Scheme
+from mho.kernels.gpu import update
+from mho.kernels.gpu.trains import trains
 
 OPTIONS = {"counts": True, "frozen": True, "write_noise": 0.05, "visible": True}
 CASES = [
@@ -34,21 +36,21 @@ def main() -> None:
     for device, shape, scheme, options, batch in CASES:
         cells = make_cells(device, shape, **options)
         samples = make_samples(shape[0], batch, *shape[2:], gain=10.0, bias=batch == 2)
-        mine, exact = triton.rates(samples, scheme), reference.rates(samples, scheme)
+        mine, exact = update.rates(samples, scheme), reference.rates(samples, scheme)
         for one, other in (
             (mine.length, exact.length),
             (mine.x_rate, exact.x_rate),
             (mine.d_rate, exact.d_rate),
         ):
             np.testing.assert_array_equal(one, other)
-        words = [w.numpy().view(np.uint64) for w in triton.trains(samples, scheme, mine)]
+        words = [w.numpy().view(np.uint64) for w in trains(samples, scheme, mine)]
         for chip in range(shape[0]):
             for vector in range(batch):
                 for word, train in zip(words, reference.trains(samples, scheme, exact, chip, vector), strict=True):
                     slots = np.arange(train.shape[1], dtype=np.uint64)
                     bits = (word[chip, vector][:, None] >> slots) & np.uint64(1)
                     np.testing.assert_array_equal(bits.astype(bool), train)
-        after = updated(cells, samples, scheme, triton)
+        after = updated(cells, samples, scheme, update)
         assert after.totals.min() > 0
         check_equal(
             after,
@@ -71,7 +73,7 @@ def bursts() -> None:
         listed = (*shape[:2], len(lines.get("rows", range(3))), len(lines.get("columns", range(4))))
         pulses = torch.from_numpy(np.random.default_rng(0).integers(-6, 7, listed).astype(np.int32))
         after = [copy.deepcopy(cells) for _ in range(2)]
-        for tile, module in zip(after, (triton, reference), strict=True):
+        for tile, module in zip(after, (update, reference), strict=True):
             module.burst_(tile, pulses, make_keys(shape[0]), step=3, vector=2**31 - 1, **lines)
         check_equal(*after)
         assert after[0].totals.min() > 0
