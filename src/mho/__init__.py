@@ -15,7 +15,7 @@ _HOMES = {
     "check_device": "characterize", "show_device": "report", "ZeroShift": "update", "zero_shift": "nn",
     "ablate": "ablation", "Window": "units", "ArraySettings": "tiles", "Cell": "tiles", "Refresh": "tiles",
     "Programming": "inference", "program": "inference", "age": "inference", "restore": "inference",
-    "distribute": "distributed",
+    "distribute": "distributed", "TrainingGraph": "graph",
 }  # fmt: skip
 _ROOMS = (
     "ablation",
@@ -25,6 +25,7 @@ _ROOMS = (
     "devices",
     "distributed",
     "errors",
+    "graph",
     "inference",
     "mapping",
     "nn",

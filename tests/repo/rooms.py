@@ -25,6 +25,7 @@ ROOMS = (
     "characterize",
     "nn",
     "optim",
+    "graph",
     "distributed",
     "inference",
     "cost",
