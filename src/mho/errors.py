@@ -54,6 +54,10 @@ class RankError(MhoError, RuntimeError):
     """Processes that train one model together disagree, or one of them is gone."""
 
 
+class GpuMemoryError(MhoError, RuntimeError):
+    """A GPU has too little memory; the text says how many chips would fit."""
+
+
 class LawError(MhoError, ValueError):
     """A device law uses something that cannot be turned into a kernel."""
 
