@@ -129,6 +129,8 @@ runs = st.builds(
     seed=st.integers(0, 2**64 - 1),
     vary=st.sampled_from([(), ("init",), ("order", "init")]),
     threads=st.none() | st.integers(1, 64),
-    backend=st.sampled_from(["auto", "reference", "cpu", "gpu"]),
+    backend=st.sampled_from(["auto", "gpu"]),
+    compute_device=st.sampled_from(["auto", "cuda", "cuda:1"]),
+    precision=st.sampled_from(["float32", "tf32", "bf16"]),
     analog=analogs,
 )

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 from mho.config.laws import DEVICES, laws
+from mho.config.places import is_place, no_memory_device
 from mho.config.presets import presets
 from mho.config.toml import load
 from mho.devices import Device, catalogue
@@ -36,6 +37,8 @@ def device_named(name: str) -> Device:
         if row.name == name:
             used = next((n for n, d in published.items() if d == row.config.device), type(row.config.device).__name__)
             raise ConfigError(f"{name!r} is a preset, not a device; its device is {used}")
+    if is_place(name):
+        raise ConfigError(no_memory_device(name))
     near = nearest(name, [*published, *laws()])
     raise ConfigError(f"{name!r} is no device; {near}{'' if near.endswith('?') else '.'} A device is {WAYS}")
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 from mho.config.analog import AnalogConfig, bad_length
 from mho.config.changes import changed
 from mho.config.paths import absolute
+from mho.config.places import Precision, wrong_places
 from mho.config.presets import preset
 from mho.config.problems import Problems
 from mho.config.show import show
@@ -60,6 +61,10 @@ class RunConfig:
     chips: how many, or a list of which ones ([7] is chip 7 alone). seed: 0 to 2^64 - 1.
     vary: what differs between chips besides their devices: "init" (weights), "order" (of the data).
     threads: of torch and of the kernels; None leaves torch's own choice. backend: of the kernels.
+    compute_device: where the run is computed: "cpu", "cuda" (the current GPU), "cuda:1", or "auto": the current GPU
+        where mho can compute on it, else the CPU. The memory device of a weight is `analog.device`.
+    precision: of the analog products on a GPU: "float32", or faster "tf32" or "bf16" (inputs and weights are rounded
+        to 11 or 8 significant bits, sums are not). The CPU's are float32.
     zero_shift: how devices are calibrated before training (`mho.zero_shift`), or None.
     Raises ConfigError, with everything that is wrong.
     """
@@ -77,6 +82,8 @@ class RunConfig:
     vary: tuple[Literal["init", "order"], ...] = ()
     threads: int | None = None
     backend: Literal["auto", "reference", "cpu", "gpu"] = "auto"
+    compute_device: str = "cpu"
+    precision: Precision = "float32"
     zero_shift: ZeroShift | None = None
     analog: AnalogConfig = field(default=cast(AnalogConfig, None))  # set below, so that readers need no None
 
@@ -130,6 +137,7 @@ class RunConfig:
             yield "vary", f"names something twice: {list(self.vary)}"
         if self.threads is not None and self.threads < 1:
             yield "threads", f'must be at least 1, or "none" for torch\'s own choice, found {self.threads}'
+        yield from wrong_places(self.compute_device, self.backend, self.precision)
 
     def _wrong_chips(self) -> str:
         if isinstance(self.chips, int):

@@ -9,6 +9,7 @@ from typing import Any
 
 from mho.config.fields import Wrong, alternatives, convert, hints, settings_type, wrong
 from mho.config.laws import DEVICES, FAMILIES, Family
+from mho.config.places import is_place, no_memory_device
 from mho.config.problems import Problems, join
 from mho.devices import Spread, catalogue
 from mho.devices.spread import PerChip
@@ -87,7 +88,9 @@ class Reader:
             kind = family.named(name)
         except ConfigError as error:
             near = f"{name!r} is no {family.word}; {nearest(name, [*published, *family.names()])}"
-            own = ":" in name or name.endswith(".py") or isinstance(value, Mapping)
+            if family is DEVICES and is_place(name):
+                near = no_memory_device(name)
+            own = (":" in name and not is_place(name)) or name.endswith(".py") or isinstance(value, Mapping)
             self.problems.add(path, str(error) if own else near)
             return MISSING
         rest = {k: v for k, v in value.items() if k != family.key} if isinstance(value, Mapping) else {}
