@@ -1,4 +1,4 @@
-"""Exact products of chips' inputs and weights, by the faster of torch's two libraries."""
+"""Exact products of chips' inputs and weights: on the CPU by the faster of torch's two libraries."""
 
 from __future__ import annotations
 
@@ -24,11 +24,18 @@ def _linear() -> Callable[..., Tensor] | None:
     return None if packet is None else packet.default
 
 
-def matmul(x: Tensor, weights: Tensor, out: Tensor | None = None) -> Tensor:
+def matmul(x: Tensor, weights: Tensor, out: Tensor | None = None, *, precision: str = "float32") -> Tensor:
     """Return x (chips, vectors, columns) times the transposed weights (chips, rows, columns).
 
-    `out`: room for the result, (chips, vectors, rows), that may be used.
+    `out`: room for the result, (chips, vectors, rows), that may be used. precision: "float32", "bf16" (both rounded to
+    bfloat16, the result not), or "tf32", which on a CPU is "float32".
     """
+    if x.is_cuda:
+        from mho.kernels.gpu.matmul import matmul as on_gpu
+
+        return on_gpu(x, weights, precision)
+    if precision == "bf16":
+        x, weights = x.bfloat16().float(), weights.bfloat16().float()
     if x.shape[0] > 1:
         return torch.bmm(x, weights.transpose(1, 2), out=out)
     matrix = weights[0]

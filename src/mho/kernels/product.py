@@ -1,12 +1,16 @@
-"""The analog product on the CPU (torch multiplies between two passes of ours), and what convolutions need."""
+"""The analog product on the CPU (torch multiplies between two passes of ours), and what convolutions need.
+
+The passes that stand for themselves go to the GPU with their tensors.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,7 +38,7 @@ class Converters:
     """The constants of one product's periphery, per chip, in the form that the kernels read.
 
     table: (chips, 16) float32: input range, DAC step, 1/step, input noise, scale, -, -, -,
-    output bound, ADC step, 1/step, output noise, weight noise squared, -, -, -.
+    output bound, ADC step, 1/step, output noise, weight noise squared, -, -, -. `on` gives it on another device.
     """
 
     table: Tensor
@@ -47,6 +51,22 @@ class Converters:
     adc_stochastic: bool
     output_noise: bool
     weight_noise: bool
+    elsewhere: dict[torch.device, Tensor] = field(default_factory=dict, init=False)
+
+    def on(self, device: torch.device) -> Tensor:
+        """Return the table on a device: its own one there, which is kept, and where "running-max" writes its scale."""
+        if device.type == "cpu":
+            return self.table
+        found = self.elsewhere.get(device)
+        if found is None:
+            found = self.elsewhere[device] = torch.tensor(self.numbers, device=device)
+        return found
+
+    def __post_init__(self) -> None:
+        self.numbers: np.ndarray = self.table.numpy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"elsewhere": {}}
 
 
 @dataclass(frozen=True)
@@ -92,12 +112,29 @@ Vectors = Tensor | Patched
 
 @dataclass
 class Draws:
-    """Where a product's noise is drawn: keys (chips, 2), the number of the call, the repeat and the first vector."""
+    """Where a product's noise is drawn: keys (chips, 2), the number of the call, the repeat and the first vector.
+
+    tick: on a GPU, one int64 that is added to the number of the call.
+    """
 
     keys: Tensor
     call: int
     repeat: int = 0
     first: int = 0
+    tick: Tensor | None = None
+
+
+class How(NamedTuple):
+    """What a product is made with: constants on the device, and the bound management with its repeats at most.
+
+    counts: int64, (2,), on the device: reads and repeats so far.
+    """
+
+    converters: Converters
+    management: str
+    repeats: int
+    precision: str
+    counts: Tensor
 
 
 def _share(total: int, work: int) -> tuple[int, int]:
@@ -115,7 +152,14 @@ def _run(name: str, workers: int, **values: int) -> Block:
 
 
 def peaks(x: Vectors, bias: bool) -> tuple[Tensor, bool]:
-    """Return the largest abs(x) of every vector, (chips, vectors), and whether all of x is finite."""
+    """Return the largest abs(x) of every vector, (chips, vectors), and whether all of x is finite.
+
+    On a GPU this is not looked at, and said to be so: the number of a vector that is not finite is not, either.
+    """
+    if (x.images if isinstance(x, Patched) else x).is_cuda:
+        from mho.kernels.gpu.product import peaks as on_gpu
+
+        return on_gpu(x, bias), True
     chips, vectors, width = x.shape
     out = torch.empty(chips, vectors)
     workers, grain = _share(chips * vectors, chips * vectors * width)
@@ -265,6 +309,10 @@ def _parts(chips: int, vectors: int, width: int) -> list[Part]:
 
 def unfold(images: Tensor, start: Tensor, offset: Tensor) -> Tensor:
     """Return patches (images, positions, elements) of flattened padded images (images, size), may be strided."""
+    if images.is_cuda:
+        from mho.kernels.gpu.passes import unfold as on_gpu
+
+        return on_gpu(images, start, offset)
     images = images.contiguous()
     count, size = images.shape
     out = torch.empty(count, start.numel(), offset.numel())
@@ -278,6 +326,10 @@ def unfold(images: Tensor, start: Tensor, offset: Tensor) -> Tensor:
 
 def fold(patches: Tensor, size: int, start: Tensor, offset: Tensor) -> Tensor:
     """Return the sum of patches (images, positions, elements) into flattened images (images, size)."""
+    if patches.is_cuda:
+        from mho.kernels.gpu.passes import fold as on_gpu
+
+        return on_gpu(patches, size, start, offset)
     count = patches.shape[0]
     out = torch.zeros(count, size)
     workers, _ = _share(count, patches.numel())
@@ -288,8 +340,15 @@ def fold(patches: Tensor, size: int, start: Tensor, offset: Tensor) -> Tensor:
     return out
 
 
-def normals(keys: Tensor, shape: tuple[int, ...], call: int = 0) -> Tensor:
-    """Return standard normal draws of shape (chips, ...), chip c under key c, other ones for every call number."""
+def normals(keys: Tensor, shape: tuple[int, ...], call: int = 0, tick: Tensor | None = None) -> Tensor:
+    """Return standard normal draws of shape (chips, ...), chip c under key c, other ones for every call number.
+
+    They are on the device of the keys. tick: on a GPU, one int64 that is added to the number of the call.
+    """
+    if keys.is_cuda:
+        from mho.kernels.gpu.passes import normals as on_gpu
+
+        return on_gpu(keys, shape, call, tick)
     out = torch.empty(shape)
     size = out.numel() // shape[0]
     workers, _ = _share(shape[0], out.numel())
@@ -299,6 +358,11 @@ def normals(keys: Tensor, shape: tuple[int, ...], call: int = 0) -> Tensor:
 
 def leak_(state: Tensor, keep: Tensor, reset: Tensor) -> None:
     """Move every device towards its reset value, in place: w <- r + (w - r) keep; keep, reset per device or chip."""
+    if state.is_cuda:
+        from mho.kernels.gpu.passes import leak_ as on_gpu
+
+        on_gpu(state, keep, reset)
+        return
     chips = state.shape[0]
     size = state.numel() // chips
     workers, _ = _share(chips, state.numel())

@@ -13,10 +13,12 @@ from torch import Tensor
 from mho.devices.base import over_chips
 from mho.devices.spread import PerChip, numbers
 from mho.errors import ConfigError, NotFiniteError
+from mho.kernels.backend import resolve
 from mho.kernels.matmul import matmul
 from mho.kernels.product import (
     Converters,
     Draws,
+    How,
     Patched,
     Plan,
     Some,
@@ -32,17 +34,42 @@ from mho.periphery.settings import MAX_REPEATS, Periphery, bits_of
 class Product:
     """A periphery bound to a number of chips: constants, the running scale, and counts of what happened.
 
-    reads: vectors multiplied so far; repeats: of those, how many were repeats by bound management. joined: where
-    several processes share a batch, what puts their (chips, vectors) together along the vectors.
+    joined: where several processes share a batch, what puts their (chips, vectors) together along the vectors.
+    backend: which kernels multiply, as for updates ("reference" has those of the CPU). precision: of the exact product
+    between the converters, "float32", "tf32" (inputs and weights of 11 bits; only on a GPU, single precision elsewhere)
+    or "bf16" (inputs and weights rounded to 8 bits); sums are single precision always.
     """
 
     settings: Periphery
     converters: Converters
     running: Tensor
-    reads: int = 0
-    repeats: int = 0
     plans: dict[tuple[int, ...], Plan] = field(default_factory=dict)
     joined: Callable[[Tensor, int], Tensor] | None = None
+    backend: str = "auto"
+    precision: str = "float32"
+    counted: list[int] = field(default_factory=lambda: [0, 0])
+    counting: dict[torch.device, Tensor] = field(default_factory=dict)
+
+    @property
+    def reads(self) -> int:
+        """Vectors multiplied so far; what a GPU counted is copied from it."""
+        return self.counted[0] + sum(int(there[0]) for there in self.counting.values())
+
+    @property
+    def repeats(self) -> int:
+        """Of the reads, how many were repeats by bound management; what a GPU counted is copied from it."""
+        return self.counted[1] + sum(int(there[1]) for there in self.counting.values())
+
+    def on_gpu(self, device: torch.device) -> How:
+        """Return how the kernels of a GPU make this product."""
+        counts = self.counting.get(device)
+        if counts is None:
+            counts = self.counting[device] = torch.zeros(2, dtype=torch.int64, device=device)
+        p = self.settings
+        return How(
+            self.converters, p.bound_management, 1 if p.bound_management == "worst-case" else MAX_REPEATS,
+            self.precision, counts,
+        )  # fmt: skip
 
     def plan(self, shape: torch.Size, rows: int, bias: bool) -> Plan:
         """Return a plan for inputs of `shape`, held until its `busy` is released; kept for the next call like it."""
@@ -59,7 +86,7 @@ class Product:
         return found
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"plans": {}}
+        return vars(self) | {"plans": {}, "counted": [self.reads, self.repeats], "counting": {}}
 
 
 PATCH_ELEMENTS = 1 << 24
@@ -115,14 +142,22 @@ def multiply(
     """Write (or add) the analog product of x (chips, vectors, columns) with weights (chips, rows, columns) into `out`.
 
     out: (chips, vectors, rows), may be strided. `bias`: the weights have a further column whose input is 1.
-    `learning`: the running mean of noise management follows this call. Raises NotFiniteError for NaN or infinity in x.
+    `learning`: the running mean of noise management follows this call. Raises NotFiniteError for NaN or infinity in x;
+    on a GPU nobody looks, and vectors with them give NaN.
     """
-    product.reads += x.shape[0] * x.shape[1]
+    on_gpu = resolve(product.backend, out) == "gpu"
     if product.settings.ideal:
-        _ideal(weights, x, out, bias=bias, adding=adding)
+        product.counted[0] += x.shape[0] * x.shape[1]
+        _ideal(product, weights, x, out, bias=bias, adding=adding)
         return
     if product.settings.noise_management == "running-max":
-        _follow(product, x, bias, learning)
+        _follow(product, x, bias, learning, on_gpu=on_gpu)
+    if on_gpu:
+        from mho.kernels.gpu.product import multiply as by_kernels
+
+        by_kernels(product.on_gpu(out.device), weights, x, draws, out, bias=bias, adding=adding)
+        return
+    product.counted[0] += x.shape[0] * x.shape[1]
     repeating = product.settings.bound_management != "none" and product.converters.bounded
     target = torch.empty(out.shape) if adding and repeating else out
     hits, plan = 0, product.plan(x.shape, weights.shape[1], bias)
@@ -131,7 +166,8 @@ def multiply(
             if not plan.prepare(x, draws, part):
                 raise NotFiniteError("the input of an analog product holds NaN or infinity")
             n = part.last_vector - part.vector
-            y = matmul(plan.inputs[:, :n], weights[part.chip : part.last_chip], plan.outputs[:, :n])
+            own = weights[part.chip : part.last_chip]
+            y = matmul(plan.inputs[:, :n], own, plan.outputs[:, :n], precision=product.precision)
             hits += plan.finish_(y, draws, target, part, adding=adding and not repeating)
         if hits and repeating:
             _repeat(product, weights, x, draws, target, saturated=plan.saturated, bias=bias)
@@ -141,15 +177,15 @@ def multiply(
         out += target
 
 
-def _ideal(weights: Tensor, x: Vectors, out: Tensor, *, bias: bool, adding: bool) -> None:
+def _ideal(product: Product, weights: Tensor, x: Vectors, out: Tensor, *, bias: bool, adding: bool) -> None:
     if isinstance(x, Patched):
         for first, last, vectors in x.split(PATCH_ELEMENTS):
-            _ideal(weights, vectors, out[:, first:last], bias=bias, adding=adding)
+            _ideal(product, weights, vectors, out[:, first:last], bias=bias, adding=adding)
         return
-    y = matmul(x, weights[:, :, :-1] if bias else weights)
+    y = matmul(x, weights[:, :, :-1] if bias else weights, precision=product.precision)
     if bias:
         y += weights[:, None, :, -1]
-    if not bool(torch.isfinite(y).all()) and not bool(torch.isfinite(x).all()):
+    if not y.is_cuda and not bool(torch.isfinite(y).all()) and not bool(torch.isfinite(x).all()):
         raise NotFiniteError("the input of an analog product holds NaN or infinity")
     if adding:
         out += y
@@ -157,25 +193,30 @@ def _ideal(weights: Tensor, x: Vectors, out: Tensor, *, bias: bool, adding: bool
         out.copy_(y)
 
 
-def _follow(product: Product, x: Vectors, bias: bool, learning: bool) -> None:
+def _follow(product: Product, x: Vectors, bias: bool, learning: bool, *, on_gpu: bool) -> None:
     """Make the running mean of max abs(x) of every chip the scale of this call; while it is 0, the call's own mean.
 
-    Only a call that is `learning` moves the mean: evaluating more often never changes training.
+    Only a call that is `learning` moves the mean: evaluating more often never changes training. On a GPU a chip's mean
+    does not move where x is not finite.
     """
     scale = product.running
-    if learning or not bool((scale > 0).all()):
+    # A GPU is not asked whether all means have begun.
+    if learning or on_gpu or not bool((scale > 0).all()):
         top, finite = peaks(x, bias)
         if not finite:
             raise NotFiniteError("the input of an analog product holds NaN or infinity")
         if learning and product.joined is not None:
             top = product.joined(top, 1)
         mean = top.mean(dim=1)
+        if on_gpu:
+            mean = torch.where(mean.isfinite(), mean, scale)
         if learning:
             m = product.settings.momentum
             scale.copy_(torch.where(scale > 0, m * scale + (1 - m) * mean, mean))
         else:
             scale = torch.where(scale > 0, scale, mean)
-    product.converters.table[:, 4] = scale.clamp_min(torch.finfo(torch.float32).tiny)
+    table = product.converters.on(scale.device)
+    table[:, 4] = scale.clamp_min(torch.finfo(torch.float32).tiny)
 
 
 def _repeat(
@@ -203,8 +244,8 @@ def _repeat_on_chips(
     once = product.settings.bound_management == "worst-case"
     for number in range(1, 2 if once else MAX_REPEATS + 1):
         count = int((some.vectors >= 0).sum())
-        product.reads += count
-        product.repeats += count
+        product.counted[0] += count
+        product.counted[1] += count
         converters = replace(product.converters, table=product.converters.table[some.chips])
         fresh = replace(draws, keys=draws.keys[some.chips], repeat=number)
         # Of one chip a view: its weights may be most of the memory.
@@ -213,7 +254,7 @@ def _repeat_on_chips(
         if once:
             factors = _safe_factors(converters, own, x, some, bias)
         inputs, *read = prepare_some(x, some, bias, converters, fresh, factors=factors)
-        y = matmul(inputs, own)
+        y = matmul(inputs, own, precision=product.precision)
         marks = finish_some_(y, some, (read[0], read[1]), converters, fresh, out).bool()
         left = marks.any(dim=1)
         if not bool(left.any()):
