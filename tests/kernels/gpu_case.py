@@ -13,7 +13,7 @@ from mho.devices import ConstantStep, LinearStep, SoftBounds
 from mho.kernels import reference
 from mho.kernels.cells import Scheme
 from mho.kernels.gpu import update
-from mho.kernels.gpu.trains import trains
+from mho.kernels.gpu.trains import tapes
 
 OPTIONS = {"counts": True, "frozen": True, "write_noise": 0.05, "visible": True}
 CASES = [
@@ -43,13 +43,7 @@ def main() -> None:
             (mine.d_rate, exact.d_rate),
         ):
             np.testing.assert_array_equal(one, other)
-        words = [w.numpy().view(np.uint64) for w in trains(samples, scheme, mine)]
-        for chip in range(shape[0]):
-            for vector in range(batch):
-                for word, train in zip(words, reference.trains(samples, scheme, exact, chip, vector), strict=True):
-                    slots = np.arange(train.shape[1], dtype=np.uint64)
-                    bits = (word[chip, vector][:, None] >> slots) & np.uint64(1)
-                    np.testing.assert_array_equal(bits.astype(bool), train)
+        check_tapes(samples, scheme, exact, cells)
         after = updated(cells, samples, scheme, update)
         assert after.totals.min() > 0
         check_equal(
@@ -59,6 +53,23 @@ def main() -> None:
         )
         print(type(device).__name__, "equal", flush=True)
     bursts()
+
+
+def check_tapes(samples, scheme, rates, cells) -> None:
+    """Compare the words of all lines with the trains of the reference."""
+    chips, batch, _ = samples.x.shape
+    tape = tapes(samples, scheme, rates, None, groups=1, run=range(batch))
+    for chip in range(chips):
+        words = -(-int(tape.ends[chip]) // 8)
+        room = tape.room * chip
+        for number, (own, lines) in enumerate(((tape.x, cells.state.shape[3]), (tape.d, cells.state.shape[2]))):
+            found = own[room * lines : room * lines + words * lines]
+            found = found.view(words, lines).T if number == 0 else found.view(lines, words)
+            low = (found.numpy()[:, :, None] >> np.arange(32)) & 1
+            trains = [reference.trains(samples, scheme, rates, chip, v)[number] for v in range(batch)]
+            padded = [np.pad(t, ((0, 0), (0, -t.shape[1] % 4))) for t in trains]
+            exact = np.concatenate(padded, axis=1)
+            np.testing.assert_array_equal(low.reshape(lines, -1)[:, : exact.shape[1]].astype(bool), exact)
 
 
 def bursts() -> None:

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from mho.errors import MhoError
 from mho.kernels.arguments import template
@@ -43,7 +44,7 @@ def kernels(*templates: str) -> ModuleType:
 
 def start(kernel: Any, grid: tuple[int, ...], *args: Any, **meta: Any) -> None:
     """Launch a kernel on the device of its first tensor: grid of programs, its arguments, its constants by name."""
-    tensor = next(a for a in args if isinstance(a, torch.Tensor))
+    tensor = next(a for a in args if isinstance(a, Tensor))
     if not tensor.is_cuda:  # Triton's interpreter
         kernel[grid](*args, **meta, **OPTIONS)
         return
@@ -51,14 +52,36 @@ def start(kernel: Any, grid: tuple[int, ...], *args: Any, **meta: Any) -> None:
         kernel[grid](*args, **meta, **OPTIONS)
 
 
+def counter(value: int) -> int:
+    """Return a 32-bit counter as the signed number of the same bits: its size never makes another kernel."""
+    return value - (1 << 32) if value >= 1 << 31 else value
+
+
+def changed(*tensors: Tensor | None) -> None:
+    """Tell autograd, and caches that look at versions, that kernels wrote to tensors in place."""
+    torch.autograd.graph.increment_version([t for t in tensors if t is not None])
+
+
+def power_of_two(number: int, least: int = 1, most: int = 1024) -> int:
+    """Return the smallest power of two that is not below a number, between two others."""
+    return max(least, min(most, 1 << max(0, number - 1).bit_length()))
+
+
 def assembly(
-    kernel: Any, constants: Mapping[str, Any], *, types: Mapping[str, str], capability: int = 80, warps: int = 4
+    kernel: Any, constants: Mapping[str, Any], types: Mapping[str, str], *, capability: int = 80, warps: int = 4
 ) -> str:
     """Return the PTX of a kernel for an NVIDIA GPU of this compute capability; needs no GPU.
 
-    constants: the kernel's constexpr arguments by name; those that it does not have are left out. types: Triton's
-    types of the others by name ("*i64", "i32"); "*fp32" where a name is not in it.
+    constants: the kernel's constants by name; those that it does not have are left out. types: Triton's types of the
+    other arguments by name ("*i64", "i32"); "*fp32" where a name is not in it.
     """
+    return str(compiled(kernel, constants, types, capability=capability, warps=warps).asm["ptx"])
+
+
+def compiled(
+    kernel: Any, constants: Mapping[str, Any], types: Mapping[str, str], *, capability: int = 80, warps: int = 4
+) -> Any:
+    """Return what Triton makes of a kernel (`asm`: "ttir" to "cubin") for a GPU that need not be there."""
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
@@ -67,8 +90,13 @@ def assembly(
     signature = {n: "constexpr" if n in constants else types.get(n, "*fp32") for n in names}
     fixed = {(names.index(n),): value for n, value in constants.items() if n in names}
     source = ASTSource(kernel, signature, fixed)
-    done = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=OPTIONS | {"num_warps": warps})
-    return str(done.asm["ptx"])
+    target = GPUTarget("cuda", capability, 32)
+    return triton.compile(source, target=target, options=OPTIONS | {"num_warps": warps})
+
+
+def typed(**names: str) -> dict[str, str]:
+    """Return types by name from names by type: typed(i32="rows columns") for `assembly`; "p_i64" is a pointer's."""
+    return {name: kind.replace("p_", "*") for kind, listed in names.items() for name in listed.split()}
 
 
 def _require() -> None:

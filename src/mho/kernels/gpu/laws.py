@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from functools import cache
 from typing import Any
 
@@ -9,39 +11,43 @@ from torch import Tensor
 
 from mho.devices.base import Device, law_arguments
 from mho.kernels.arguments import template
-from mho.kernels.build import indented
 from mho.kernels.cells import Cells
-from mho.kernels.gpu.compiling import assembly, compiled_module
+from mho.kernels.gpu.compiling import assembly, compiled_module, typed
 from mho.kernels.translate import law_source, law_tables
 
-BLOCK = 256
-"""Cells of a program."""
+HELPERS = {"pulse": ("triton_write",), "burst": ("triton_write",), "mean": ("triton_write", "ways")}
+"""What stands above the template of a kernel."""
+FULL = 4096
+"""Programs of one warp that keep a large GPU busy."""
 
 
 def law_kernel_source(kernel: str, device: type[Device], per_cell: tuple[bool, ...]) -> str:
-    """Return the source of the "pulse" or "burst" kernel of a law; `per_cell` says which of its arrays differ by cell.
+    """Return the source of a law's kernel; `per_cell` says which of its arrays differ by cell.
 
-    The template says where the law's arrays are loaded and stored, and has `hit` and `moves` where it is applied.
+    kernel: "pulse", "burst" or "mean". Its template says where the law's arrays are loaded (for the devices in
+    `wanted`, at `own`) and stored (those in `touched`), and where the law is applied: to those in `hit & moves`, or in
+    "mean" to those in `on`, a `share` of the way.
     """
     names, states, tables = law_arguments(device), tuple(device.state), law_tables(device)
-    load = [f"s_{n} = tl.load(s_{n}_pointer + at, mask=inside, other=0.0)" for n in states]
+    load = [f"s_{n} = tl.load(s_{n}_pointer + own, mask=wanted, other=0.0)" for n in states]
     for name, cell in zip(names, per_cell, strict=True):
         if name in tables:
             continue
-        where = "at, mask=inside, other=1.0" if cell else "chip"
+        where = "own, mask=wanted, other=1.0" if cell else "chip"
         load.append(f"p_{name} = tl.load(p_{name}_pointer + {where})")
     results = ["w", *(f"s_{n}" for n in states)]
     call = ", ".join(["w", "up", "xi", *(f"s_{n}" for n in states), *(_taken(n, n in tables) for n in names)])
     apply = [f"{', '.join('new_' + r for r in results)} = law_pulse({call})"]
-    apply += [f"{r} = tl.where(hit & moves, f32(new_{r}), {r})" for r in results]
+    if kernel == "mean":
+        apply += [f"{r} = tl.where(on, part_way({r}, f32(new_{r}), share), {r})" for r in results]
+    else:
+        apply += [f"{r} = tl.where(hit & moves, f32(new_{r}), {r})" for r in results]
+    store = [f"tl.store(s_{n}_pointer + own, s_{n}, mask=touched)" for n in states]
     pointers = [f"s_{n}_pointer" for n in states] + [f"p_{n}_pointer" for n in names] + [f"n_{n}" for n in tables]
     body = template(f"triton_{kernel}").replace("$pointers", "".join(f"{p}, " for p in pointers).rstrip())
-    body = body.replace("$load", indented(load, 4)).replace(
-        "$apply", indented(apply, {"pulse": 16, "burst": 8}[kernel])
-    )
-    store = [f"tl.store(s_{n}_pointer + at, s_{n}, mask=inside)" for n in states]
-    body = body.replace("$store", indented(store, 4))
-    return "\n\n\n".join([law_source(device.pulse, "law_pulse"), body])
+    for place, lines in {"load": load, "apply": apply, "store": store}.items():
+        body = _filled(body, place, lines)
+    return "\n\n\n".join([law_source(device.pulse, "law_pulse"), *map(template, HELPERS[kernel]), body])
 
 
 def _taken(name: str, table: bool) -> str:
@@ -49,11 +55,30 @@ def _taken(name: str, table: bool) -> str:
     return f"p_{name}_pointer, chip * n_{name}, n_{name} - 1" if table else f"p_{name}"
 
 
+def _filled(text: str, place: str, lines: list[str]) -> str:
+    """Return a template with lines in a place of it, indented as the place is."""
+    code = "\n".join(lines)
+    return re.sub(rf"^( *)\${place}$", lambda match: textwrap.indent(code, match[1]), text, flags=re.MULTILINE)
+
+
 @cache
 def law_kernel(kernel: str, device: type[Device], per_cell: tuple[bool, ...]) -> Any:
-    """Return the "pulse" or "burst" kernel of a law. Raises MhoError where Triton is not installed."""
+    """Return the "pulse", "burst" or "mean" kernel of a law. Raises MhoError where Triton is not installed."""
     source = law_kernel_source(kernel, device, per_cell)
     return getattr(compiled_module(source, f"triton_{kernel}_{device.__name__}"), kernel)
+
+
+FLAGS = {
+    "DEVICES": 2, "ONE": 1, "SIDES": 2, "ONE_SIDED": 1, "FROZEN": 1, "COUNTS": 1, "NOISY": 1, "FUSES": 4, "MOST": 65536,
+    "BY_ROW": 1, "BY_COLUMN": 1, "PARTS": 2, "BLOCK": 128,
+}  # fmt: skip
+"""Constants of the kernels as `law_assembly` takes them: everything a tile may have."""
+TYPES = typed(
+    p_i64="x_tape d_tape totals tick", p_u8="frozen noisy",
+    p_i32="chosen quads ends keys counts pulses row_list column_list flags device_of",
+    i32="size rows columns room first step programs listed_rows listed_columns vector inputs vectors",
+)  # fmt: skip
+"""Types of their arguments."""
 
 
 def law_assembly(
@@ -61,18 +86,12 @@ def law_assembly(
 ) -> str:
     """Return the PTX of a law's kernel for an NVIDIA GPU of this compute capability; needs no GPU.
 
-    kernel: "pulse" for pulse trains, "burst" for pulses by count.
+    kernel: "pulse" for pulse trains, "burst" for pulses by count, "mean" for steps without granularity.
     """
     function = law_kernel(kernel, device, per_cell)  # type: ignore[arg-type]  # mypy: a class is hashable
-    flags = {"ONE": 0, "SIDES": 2, "ONE_SIDED": 1, "FROZEN": 1, "COUNTS": 1, "NOISY": 1, "BLOCK": BLOCK}
-    words = {"x_words": "*i64", "d_words": "*i64", "totals": "*i64", "x_signs": "*i8", "d_signs": "*i8"}
-    words |= {"frozen": "*u8"} | dict.fromkeys(("lengths", "keys", "device_of", "counts"), "*i32")
-    words |= dict.fromkeys(("pulses", "row_list", "column_list"), "*i32")
-    words |= dict.fromkeys(("batch", "devices", "rows", "columns", "first", "step"), "i32")
-    words |= dict.fromkeys(("listed_rows", "listed_columns", "vector"), "i32")
-    words |= {f"n_{n}": "i32" for n in law_tables(device)}
-    return assembly(function, {k: v for k, v in flags.items() if k in function.arg_names}, types=words,
-                    capability=capability)
+    flags = {name: value for name, value in FLAGS.items() if name in function.arg_names}
+    types = TYPES | {f"n_{n}": "i32" for n in law_tables(device)}
+    return assembly(function, flags, types, capability=capability, warps=1)
 
 
 class Given:
@@ -82,8 +101,8 @@ class Given:
         names = law_arguments(cells.device)
         tables = [cells.extra[n] for n in cells.device.state] + [cells.parameters[n] for n in names]
         self.arrays = [*tables, *(table.shape[1] for table in tables if table.dim() == 2)]
-        self.flags = {"FROZEN": int(cells.frozen is not None), "COUNTS": int(cells.counts is not None)}
-        self.flags |= {"NOISY": int(noisy(cells)), "BLOCK": BLOCK}
+        self.flags = {"DEVICES": cells.state.shape[1], "FROZEN": int(cells.frozen is not None)}
+        self.flags |= {"NOISY": int(noisy(cells)), "num_warps": 1}
         self.none = cells.state
 
     def __call__(self, tensor: Tensor | None) -> Tensor:
@@ -94,3 +113,16 @@ class Given:
 def noisy(cells: Cells) -> bool:
     """Return whether what is read of a tile is not its state."""
     return cells.apparent is not None and cells.write_noise is not None
+
+
+def moved(cells: Cells) -> tuple[Tensor | None, ...]:
+    """Return the tensors of a tile that its kernels write to."""
+    return cells.state, cells.counts, cells.totals, cells.apparent, *cells.extra.values()
+
+
+def block_of(cells: int) -> int:
+    """Return how many of so many cells one warp takes.
+
+    Four per thread where there are plenty: their steps overlap. One where there are few: all processors have some.
+    """
+    return next((block for block in (128, 64) if cells >= FULL * block), 32)

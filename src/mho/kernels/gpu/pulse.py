@@ -1,32 +1,69 @@
-"""The pulsed update on a GPU."""
+"""The pulsed update on a GPU.
+
+A program is one warp: a block of a chip's cells, one or four per thread, in registers from the first pulse to the last.
+Every cell walks its own coincidences: it takes the lowest set bit of its current word of the tapes, asks for its next
+word, computes the draw and the law, and goes on; so the lanes of a warp are at different samples, and it is done after
+as many rounds as its busiest cell has pulses, not after as many as there are slots in which any of them fires. Which
+words hold pulses of a cell is found first, 32 words at a time, by loads that lie side by side. Within a warp the test
+for the end costs one reduction and no barrier. A cell that nothing coincides on is neither read nor written.
+
+What a pulse costs is one Philox block, one normal draw and the law. Numbers of cells, programs and words are no
+constants of a kernel: a law is compiled once for all layers of a kind. Results depend on no size of block.
+"""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from mho.kernels.cells import Cells, Samples, Scheme
 from mho.kernels.cpu import Rates
-from mho.kernels.gpu.compiling import start
-from mho.kernels.gpu.laws import BLOCK, Given, law_kernel
-from mho.kernels.gpu.show import show
-from mho.kernels.gpu.trains import trains
+from mho.kernels.gpu.compiling import changed, counter, start
+from mho.kernels.gpu.laws import FULL, Given, block_of, law_kernel, moved
+from mho.kernels.gpu.show import show_
+from mho.kernels.gpu.trains import tapes, vectors_at_a_time
+from mho.kernels.gpu.zero import zero
 
 
 def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates, device_of: Tensor | None) -> None:
-    """Move the devices of a tile by the pulses of one step's samples, in place; all tensors on one device."""
+    """Move the devices of a tile by the pulses of one step's samples, in place; all tensors on one device.
+
+    `device_of`: (chips, batch) int32, which device of a cell (or pair, if `paired`) each sample pulses; None for all.
+    """
+    batch = samples.x.shape[1]
+    if not batch or not cells.state.numel():
+        return
+    groups = cells.state.shape[1] // (1 + cells.paired)
+    at_a_time = vectors_at_a_time(samples, scheme, groups)
+    for first in range(0, batch, at_a_time):
+        run = range(first, min(first + at_a_time, batch))
+        _pulse_run(cells, samples, scheme, rates_, device_of, run=run)
+    changed(*moved(cells))
+    show_(cells)
+
+
+def _pulse_run(
+    cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates, device_of: Tensor | None, *, run: range
+) -> None:
+    """Move the devices by the pulses of a run of vectors."""
     chips, devices, rows, columns = cells.state.shape
-    x_words, d_words = trains(samples, scheme, rates_)
-    x_signs = torch.zeros(x_words.shape, dtype=torch.int8, device=x_words.device)
-    x_signs[..., : samples.x.shape[2]] = samples.x.signbit()
+    sides = 1 + cells.paired
+    tape = tapes(samples, scheme, rates_, device_of, groups=devices // sides, run=run)
     given = Given(cells)
+    size = devices * rows * columns
+    block = block_of(chips * size)
+    parts = parts_of(chips * size, block)
+    programs = -(-size // (block * parts))
+    tick = zero(cells.state.device) if samples.tick is None else samples.tick
     kernel = law_kernel("pulse", cells.device, cells.per_cell)  # type: ignore[arg-type]  # mypy: a class is hashable
     start(
-        kernel, (-(-devices * rows * columns // BLOCK), chips),
-        cells.state, x_words, d_words, x_signs, samples.d.signbit().to(torch.int8), rates_.length,
-        samples.keys.contiguous(), given(device_of), given(cells.frozen), given(cells.counts),
-        given(cells.apparent), given(cells.write_noise), cells.totals, cells.gains, samples.x.shape[1], devices, rows,
-        columns, samples.first, samples.step, *given.arrays,
-        ONE=int(device_of is not None), SIDES=1 + cells.paired, ONE_SIDED=int(cells.one_sided), **given.flags,
+        kernel, (chips * programs,), cells.state, tape.x, tape.d, tape.chosen, tape.quads, tape.ends,
+        samples.keys.contiguous(), given(cells.frozen), given(cells.counts), given(cells.apparent),
+        given(cells.write_noise), cells.totals, cells.gains, tick, size, rows, columns, tape.room, samples.first,
+        counter(samples.step), programs, *given.arrays, ONE=int(device_of is not None), SIDES=sides,
+        ONE_SIDED=int(cells.one_sided), COUNTS=int(cells.counts is not None), PARTS=parts, BLOCK=block, **given.flags,
     )  # fmt: skip
-    show(cells)
+
+
+def parts_of(cells: int, block: int) -> int:
+    """Return how many blocks a program takes one after another: fewer programs to begin and fewer sums to add up."""
+    return next((parts for parts in (8, 4, 2) if cells >= 4 * FULL * block * parts), 1)
