@@ -65,6 +65,8 @@ class RunConfig:
         where mho can compute on it, else the CPU. The memory device of a weight is `analog.device`.
     precision: of the analog products on a GPU: "float32", or faster "tf32" or "bf16" (inputs and weights are rounded
         to 11 or 8 significant bits, sums are not). The CPU's are float32.
+    cuda_graphs: on a GPU, launch whole steps as CUDA graphs where the learning rule allows it (the same numbers,
+        sooner).
     zero_shift: how devices are calibrated before training (`mho.zero_shift`), or None.
     Raises ConfigError, with everything that is wrong.
     """
@@ -84,6 +86,7 @@ class RunConfig:
     backend: Literal["auto", "reference", "cpu", "gpu"] = "auto"
     compute_device: str = "cpu"
     precision: Precision = "float32"
+    cuda_graphs: bool = True
     zero_shift: ZeroShift | None = None
     analog: AnalogConfig = field(default=cast(AnalogConfig, None))  # set below, so that readers need no None
 

@@ -76,11 +76,11 @@ def _split(file: bytes) -> tuple[dict[str, Any], memoryview]:
 
 
 def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors that share no memory, as safetensors wants them."""
+    """Return tensors on the CPU that share no memory, as safetensors wants them."""
     seen: set[int] = set()
     found = {}
     for name in sorted(tensors):
-        value = tensors[name].detach().contiguous()
+        value = tensors[name].detach().cpu().contiguous()
         storage = value.untyped_storage()
         if value.numel() and (storage.data_ptr() in seen or storage.nbytes() != value.nbytes):
             value = value.clone()
@@ -177,5 +177,5 @@ def _misfit(name: str, ours: Tensor | None, theirs: Tensor | None) -> str:
 
 
 def _close(a: Tensor, b: Tensor) -> bool:
-    """Return whether drawn values are equal up to the rounding of another machine."""
-    return bool(torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-7))
+    """Return whether drawn values are equal up to the rounding of another machine, on which device they may lie."""
+    return bool(torch.allclose(a.cpu().double(), b.cpu().double(), rtol=1e-4, atol=1e-7))

@@ -14,7 +14,7 @@ from mho.train.checkpoint import cure, load_tensors, read_checkpoint, save_check
 from mho.train.loop import Trainer
 from mho.train.metrics import finite, lines_until, read_lines, sweep, write_lines
 
-FREE_ON_RESUME = ("epochs", "threads")
+FREE_ON_RESUME = ("epochs", "threads", "compute_device", "precision", "cuda_graphs")
 """Settings that a resumed run may change."""
 
 
@@ -62,7 +62,7 @@ class RunFolder:
         free = {name: getattr(config, name) for name in FREE_ON_RESUME}
         if saved.with_(free) != config:
             raise ConfigError(
-                f"a resumed run keeps its settings (only {' and '.join(FREE_ON_RESUME)} may change), but the "
+                f"a resumed run keeps its settings (only {', '.join(FREE_ON_RESUME)} may change), but the "
                 f"configuration given is not that of {self.path}; leave it out, or start a new run"
             )
         return config

@@ -25,6 +25,7 @@ from mho.train.progress import Silent, reporter
 from mho.train.summary import summarize
 from mho.train.tensorboard import TensorBoard, check_installed
 from mho.train.together import check_run, in_turn
+from mho.train.where import device_of
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,16 @@ def train(
 
     out: a run directory to make (it must be empty); without one nothing is written. resume: a run directory
     to go on with, from its last complete epoch to the same bytes as if it had never stopped; `config` may be
-    left out, or differ from the saved one in epochs and threads. progress: a bar on a terminal and lines
-    elsewhere, "plain" for lines, False for nothing. data: used instead of loading `config.data`. tensorboard: write
-    its event files into the run directory as well.
+    left out, or differ from the saved one in epochs, threads and where it is computed. progress: a bar on a terminal
+    and lines elsewhere, "plain" for lines, False for nothing. data: used instead of loading `config.data`.
+    tensorboard: write its event files into the run directory as well.
 
     Started by torchrun, all its processes train one model: each computes its part of every batch, every one moves its
     chips by the samples of all, and the first one writes and shows.
 
     Raises ConfigError for settings that cannot be, DataError, CheckpointError for a run directory that cannot
     be resumed, NotFiniteError when the run diverges, RankError where other processes differ or are gone; what was
-    saved before is kept whole.
+    saved before is kept whole. Raises GpuMemoryError, with how many chips would fit, for a GPU with too little memory.
     """
     if config is not None and not isinstance(config, RunConfig):
         raise ConfigError(
@@ -83,6 +84,7 @@ def train(
             _check_events(out or resume)
         if ranks is not None:
             check_run(ranks, config)
+        device_of(config, 1 if ranks is None else ranks.size)  # raises before data are loaded
         with threads(config.threads):
             data = data or in_turn(ranks, lambda: load(config.data, progress=bool(progress) and first))
             shown = reporter(progress and first)
@@ -143,7 +145,7 @@ def _run(config: RunConfig, place: Place, shown: Silent, data: Dataset) -> Resul
     if folder is not None:
         if place.resumed:
             folder.restore(trainer)
-            _warn_of_threads(folder.lines)
+            _warn_of_change(trainer, folder.lines)
         folder.begin(config)
         lines = folder.lines
     if ranks is not None and place.resumed:
@@ -188,14 +190,21 @@ def _report(folder: Path) -> None:
     write_report(folder)
 
 
-def _warn_of_threads(lines: list[dict[str, Any]]) -> None:
-    before, now = lines[-1].get("threads") if lines else None, torch.get_num_threads()
-    if before not in (None, now):
-        warnings.warn(
-            f"this run was on {before} torch threads and goes on with {now}, so its bytes may differ from "
-            f"those of a run that was never stopped; threads = {before} avoids that",
-            stacklevel=4,
-        )
+def _warn_of_change(trainer: Trainer, lines: list[dict[str, Any]]) -> None:
+    """Warn where a run goes on in another way than it was begun, and so may end with other bytes."""
+    last = lines[-1] if lines else {}
+    ways = {
+        "threads": (torch.get_num_threads(), "{} torch threads", "threads = {}"),
+        "compute_device": (trainer.device.type, "{}", 'compute_device = "{}"'),
+    }
+    for key, (now, words, cure) in ways.items():
+        before = last.get(key)
+        if before not in (None, now):
+            warnings.warn(
+                f"this run was on {words.format(before)} and goes on with {now}, so its bytes may differ from "
+                f"those of a run that was never stopped; {cure.format(before)} avoids that",
+                stacklevel=4,
+            )
 
 
 @contextmanager

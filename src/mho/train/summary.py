@@ -12,6 +12,7 @@ import torch
 from mho.over_chips import deviation
 from mho.train import tally
 from mho.train.loop import Trainer
+from mho.train.where import said_of
 from mho.version import __version__
 
 
@@ -45,6 +46,7 @@ def summarize(trainer: Trainer, lines: list[dict[str, Any]], setup: float) -> di
         "reduction": "sum",
         "lr": config.lr,
         "threads": torch.get_num_threads(),
+        **said_of(trainer.device, config.precision),
         **({} if trainer.ranks is None else {"processes": trainer.ranks.size}),
         "versions": versions(),
     }

@@ -70,17 +70,27 @@ class Errors:
         self.layers = analog_layers(model)
         # Not a tensor for every take: kept among a step's own, which come and go, they tear the memory to pieces.
         self.samples = {layer.name: array("f") for layer in self.layers}
+        self.waiting: list[tuple[str, torch.Tensor]] = []  # on a GPU, where a copy would wait for all work before it
 
     def take(self) -> None:
         """Note max abs(d) of the vectors of the current step."""
         for layer in self.layers:
             if layer.pending:
                 top = layer.pending[-1][1].abs().amax(dim=-1).flatten()
-                some = top[:: max(1, top.numel() // VECTORS)].cpu().numpy()
-                self.samples[layer.name].frombytes(some.tobytes())
+                some = top[:: max(1, top.numel() // VECTORS)]
+                if some.is_cuda:
+                    self.waiting.append((layer.name, some.clone()))
+                else:
+                    self._note(layer.name, some)
+
+    def _note(self, name: str, some: torch.Tensor) -> None:
+        self.samples[name].frombytes(some.numpy().tobytes())
 
     def quantiles(self) -> dict[str, list[float]]:
         """Return the QUANTILES of each layer's max abs(d)."""
+        for name, some in self.waiting:
+            self._note(name, some.cpu())
+        self.waiting.clear()
         return {
             name: np.quantile(np.asarray(tops, np.float64), QUANTILES).tolist()
             for name, tops in self.samples.items()

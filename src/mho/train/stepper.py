@@ -1,0 +1,76 @@
+"""One training step: step by step, or on a GPU as a CUDA graph that is launched at once."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mho.errors import ConfigError, MhoError
+from mho.nn.layer import AnalogLayer, analog_layers
+from mho.optim import AnalogOptimizer
+from mho.train.tally import Errors
+
+
+class Steps:
+    """Training steps whose loss is the cross entropy summed over the batch and the chips."""
+
+    def __init__(self, model: nn.Module, optimizer: AnalogOptimizer) -> None:
+        self.model, self.optimizer = model, optimizer
+
+    def __call__(self, x: Tensor, y: Tensor, errors: Errors | None = None) -> Tensor:
+        """Train on inputs and labels; return the outputs. errors: notes the errors d of this step."""
+        loss, out = self.loss(x, y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        if errors is not None:
+            self.optimizer.gather()
+            errors.take()
+        self.optimizer.step()
+        return out.detach()
+
+    def loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return loss and outputs."""
+        out = self.model(x)
+        return F.cross_entropy(out, y, reduction="sum"), out
+
+
+class GraphSteps(Steps):
+    """The same steps as a CUDA graph; those whose errors are noted are done step by step."""
+
+    def __init__(self, model: nn.Module, optimizer: AnalogOptimizer) -> None:
+        from mho.graph import TrainingGraph
+
+        super().__init__(model, optimizer)
+        self.graph = TrainingGraph(model, optimizer, self.loss)
+
+    def __call__(self, x: Tensor, y: Tensor, errors: Errors | None = None) -> Tensor:
+        """Train on inputs and labels; return the outputs. Raises ConfigError where the step cannot be captured."""
+        if errors is not None:
+            return super().__call__(x, y, errors)
+        try:
+            _, out = self.graph(x, y)
+        except MhoError:
+            raise
+        except RuntimeError as error:
+            if "captur" not in str(error).lower():
+                raise
+            why = str(error).strip().splitlines()[0]
+            raise ConfigError(
+                f"the training step could not be captured as a CUDA graph ({why}); a network that looks at numbers on "
+                "the host in its forward pass cannot be: give --set cuda_graphs=false, which trains step by step"
+            ) from error
+        return out.clone()  # the next step overwrites it
+
+
+def stepper(model: nn.Module, optimizer: AnalogOptimizer, *, graphs: bool) -> Steps:
+    """Return the steps of a model: as a CUDA graph where that is asked for, and possible on its device by its rules."""
+    layers = analog_layers(model)
+    on_gpu = bool(layers) and layers[0].analog_tiles()[0].state.is_cuda
+    if graphs and on_gpu and all(layer.ranks is None for layer in layers) and _steady(layers):
+        return GraphSteps(model, optimizer)
+    return Steps(model, optimizer)
+
+
+def _steady(layers: list[AnalogLayer]) -> bool:
+    """Return whether every step launches the same kernels: not with rules that follow a timetable."""
+    return all(block.steady for layer in layers for block in layer.analog_blocks())
