@@ -10,8 +10,8 @@ from mho.version import __version__
 _HOMES = {
     "AnalogConv1d": "nn", "AnalogConv2d": "nn", "AnalogConv3d": "nn", "AnalogLayer": "nn", "AnalogLinear": "nn",
     "chip_loss": "nn", "convert_to_analog": "nn", "convert_to_digital": "nn", "per_chip": "nn", "set_backend": "nn",
-    "spread": "nn", "summary": "nn", "AnalogConfig": "config", "RunConfig": "config", "preset": "config",
-    "presets": "config", "Mapping": "mapping", "Periphery": "periphery", "Update": "update", "train": "train",
+    "set_precision": "nn", "spread": "nn", "summary": "nn", "AnalogConfig": "config", "RunConfig": "config",
+    "preset": "config", "presets": "config", "Mapping": "mapping", "Periphery": "periphery", "Update": "update", "train": "train",
     "check_device": "characterize", "show_device": "report", "ZeroShift": "update", "zero_shift": "nn",
     "ablate": "ablation", "Window": "units", "ArraySettings": "tiles", "Cell": "tiles", "Refresh": "tiles",
     "Programming": "inference", "program": "inference", "age": "inference", "restore": "inference",

@@ -239,9 +239,10 @@ def test_pulses_of_another_shape_or_type_are_refused(pulses, module):
 
 
 def test_backends_have_their_module():
-    assert burst_backend("auto") is burst
-    assert burst_backend("cpu") is burst
-    assert burst_backend("reference") is reference
+    here = torch.zeros(1)
+    assert burst_backend("auto", here) is burst
+    assert burst_backend("cpu", here) is burst
+    assert burst_backend("reference", here) is reference
     assert cpu.__name__ != burst.__name__
     with pytest.raises(ConfigError, match="gpu"):
-        burst_backend("gpu")
+        burst_backend("gpu", here)

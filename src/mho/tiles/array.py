@@ -48,13 +48,19 @@ class Array(nn.Module):
             self._refer(tile)
         each = [tile.device.granularity(len(place.chips)) for tile in made]
         steps = np.mean(each, axis=0)
-        self.ratios = [torch.from_numpy((steps / own).astype(np.float32)) for own in each]
+        self._ratios = [torch.from_numpy((steps / own).astype(np.float32)) for own in each]
+        self.ratios = self._ratios
         moved = 1.0 if cell.pulsed == "all" else 1.0 / n
         self.unit = n * gain * (2.0 if cell.pair == "differential" else 1.0)
         self.step_size = steps * self.unit * moved
         size = (len(place.chips), *place.shape)
         self.register_buffer("shown", torch.zeros(size) if len(made) > 1 else None)
         self.show_()
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        super()._apply(fn, recurse)
+        self.ratios = [ratio.to(self.tile_list[0].home) for ratio in self._ratios]
+        return self
 
     def _tile(self, device: Device, gains: tuple[float, ...], suffix: str, *, paired: bool = False) -> Tile:
         at = self.place
@@ -144,9 +150,9 @@ class Array(nn.Module):
 def _reach(tile: Tile, cell: Cell) -> Tensor:
     """Return per chip what a tile adds to the largest weight of either sign of the mean cell."""
     bounds = tile.bounds()
-    whole = float(tile.gains.abs().sum())
+    whole = tile.gain_sums[2]
     if bounds is None:
-        return torch.full((len(tile.chips),), 1.0 if cell.minus is None else 0.5)
+        return torch.full((len(tile.chips),), 1.0 if cell.minus is None else 0.5, device=tile.home)
     low, high = (b.float().mean(dim=(1, 2, 3)) for b in bounds)
     if cell.pair == "one-sided":
         return high * whole / 2.0

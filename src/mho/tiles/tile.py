@@ -12,7 +12,7 @@ from mho.devices.base import Device, law_arguments, over_chips, taken
 from mho.devices.spread import numbers
 from mho.devices.table import Table
 from mho.errors import CheckpointError, ConfigError, NotFiniteError, ShapeError
-from mho.kernels.cells import PURPOSES, Cells
+from mho.kernels.cells import PURPOSES, Cells, Fuse
 from mho.kernels.product import leak_, normals
 from mho.kernels.translate import law_tables
 from mho.tiles.draw import TileDraw
@@ -22,6 +22,9 @@ ROLES = ("forward", "backward", "evaluate", "transfer", "program")
 learning rule; "program": pulses by count, as closed-loop writing sends them."""
 
 CELLS = 2**31
+
+TICKS = ("step", *ROLES)
+"""What a tile counts, in the order of its ticks."""
 
 
 class Tile(nn.Module):
@@ -34,6 +37,11 @@ class Tile(nn.Module):
     only those pulses that raise it.
     Everything that differs between devices is a buffer, so `state_dict` holds the whole chip. Raises ShapeError for
     2^31 devices or more, ConfigError for a device whose `cells` do not fit its law or the chips.
+
+    home: where the tile is, and its keys with it. gain_list, gain_sums: the gains, and the sums of
+    all, of the positive ones and of their sizes, as numbers of the host. ticks: on the device,
+    what is added to the counted numbers (int64, in the order of `TICKS`) while a CUDA graph owns the tile; None else.
+    fuse: where a GPU remembers that a step was not finite; None where an optimizer has not set it.
     """
 
     state: Tensor
@@ -51,6 +59,8 @@ class Tile(nn.Module):
     combined: Tensor | None
     reference: Tensor | None
     offset: Tensor | None  # what the references take from the visible weight
+    ticks: Tensor | None = None
+    fuse: Fuse | None = None
 
     def __init__(
         self,
@@ -75,6 +85,8 @@ class Tile(nn.Module):
         draw = TileDraw(seed, chips, name, full[1:], device.correlations)
         self.register_buffer("state", torch.zeros(full))
         self.register_buffer("gains", torch.tensor(gains))
+        self.gain_list: tuple[float, ...] = tuple(self.gains.tolist())
+        self.gain_sums = tuple(float(g.sum()) for g in (self.gains, self.gains[self.gains > 0], self.gains.abs()))
         self.register_buffer("totals", torch.zeros(len(chips), dtype=torch.int64))
         self.register_buffer("resets", torch.zeros(len(chips), dtype=torch.int64))
         self._draw_parameters(draw, full)
@@ -89,10 +101,12 @@ class Tile(nn.Module):
         self.register_buffer("kick", torch.from_numpy(kicks.copy()) if kicks.any() else None, persistent=False)
         self._prepare_reading(full)
         self.folded = draw.shares
-        self.update_keys = torch.stack([draw.keys(p) for p in PURPOSES], dim=1).contiguous()
-        self.role_keys = {role: draw.keys(f"product {role}") for role in ROLES}
-        self.program_keys = torch.stack([draw.keys(f"program {p}") for p in PURPOSES], dim=1).contiguous()
-        self.rest_keys = draw.keys("diffusion")
+        self._keys = {role: draw.keys(f"product {role}") for role in ROLES} | {
+            "update": torch.stack([draw.keys(p) for p in PURPOSES], dim=1).contiguous(),
+            "burst": torch.stack([draw.keys(f"program {p}") for p in PURPOSES], dim=1).contiguous(),
+            "rest": draw.keys("diffusion"),
+        }  # fmt: skip
+        self._settle()
         self.backend = "auto"
         self.steps = 0
         self.calls = dict.fromkeys(ROLES, 0)
@@ -147,7 +161,7 @@ class Tile(nn.Module):
             relative = over_chips(self.device.write_noise, full[0], "write_noise").reshape(-1)
             sigma = torch.from_numpy((relative * self.device.granularity(full[0])).astype(np.float32))
         self.register_buffer("write_sigma", sigma)
-        combined = full[1] > 1 or self.gains.tolist() != [1.0]
+        combined = full[1] > 1 or self.gain_list != (1.0,)
         self.register_buffer("combined", torch.zeros(full[0], *full[2:]) if combined else None)
         self.show_()
 
@@ -171,7 +185,8 @@ class Tile(nn.Module):
     def noisy_chips(self) -> Tensor:
         """Whether the cycle-to-cycle noise of each chip's devices is on, (chips,) uint8."""
         if "_noisy" not in self.__dict__:
-            self.__dict__["_noisy"] = torch.from_numpy(self.device.noisy(len(self.chips)).astype(np.uint8))
+            noisy = torch.from_numpy(self.device.noisy(len(self.chips)).astype(np.uint8))
+            self.__dict__["_noisy"] = noisy.to(self.home)
         return self.__dict__["_noisy"]
 
     def _views(self) -> tuple[Cells, Tensor]:
@@ -191,7 +206,7 @@ class Tile(nn.Module):
         return held[1], held[2]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in super().__getstate__().items() if k != "_held"}
+        return {k: v for k, v in super().__getstate__().items() if k not in ("_held", "ticks", "fuse")}
 
     def bounds(self) -> tuple[Tensor, Tensor] | None:
         """Return the lowest and highest state of every device, or None when its law has no `bottom` and `top`.
@@ -221,7 +236,7 @@ class Tile(nn.Module):
         target = self.states_of(weights)
         if self.reference is not None:
             target += self.reference
-        clipped = torch.zeros(len(self.chips))
+        clipped = torch.zeros(len(self.chips), device=self.home)
         if (bounds := self.bounds()) is not None:
             limited = torch.minimum(torch.maximum(target, bounds[0]), bounds[1])
             clipped = (limited != target).float().mean(dim=(1, 2, 3))
@@ -233,10 +248,9 @@ class Tile(nn.Module):
     def states_of(self, weights: Tensor) -> Tensor:
         """Return the states above their references with which the devices show weights (chips, rows, columns)."""
         if not self.paired:
-            return (weights / float(self.gains.sum())).unsqueeze(1).expand_as(self.state).contiguous()
-        plus = self.gains > 0
-        whole = (weights / float(self.gains[plus].sum())).unsqueeze(1)
-        sides = torch.where(plus.view(1, -1, 1, 1), whole, -whole)
+            return (weights / self.gain_sums[0]).unsqueeze(1).expand_as(self.state).contiguous()
+        whole = (weights / self.gain_sums[1]).unsqueeze(1)
+        sides = torch.where((self.gains > 0).view(1, -1, 1, 1), whole, -whole)
         return sides.clamp_min(0.0) if self.one_sided else 0.5 * sides
 
     def reset_(self, which: Tensor | None = None) -> None:
@@ -314,18 +328,50 @@ class Tile(nn.Module):
         self.calls[role] = call + 1
         return call
 
+    def tick_of(self, what: str) -> Tensor | None:
+        """Return what is added on the device to the number of the step ("step") or call (a role); None for nothing."""
+        if self.ticks is None:
+            return None
+        at = TICKS.index(what)
+        return self.ticks[at : at + 1]
+
+    def counted(self) -> list[int]:
+        """Return the numbers of steps and calls so far, in the order of `TICKS`."""
+        return [self.steps, *self.calls.values()]
+
+    def count_(self, numbers: list[int]) -> None:
+        """Set the numbers that `counted` returns."""
+        self.steps, *calls = numbers
+        self.calls = dict(zip(ROLES, calls, strict=True))
+
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        made = fn(torch.empty(0))
+        made = fn(torch.empty(0, device=self.home))
         if made.dtype != torch.float32:
             raise ConfigError(
                 f"tile {self.name!r} was asked to hold {made.dtype}, but devices are float32: kernels draw and move "
                 "them in single precision. Convert the model to analog last, or cast its digital layers one by one"
             )
-        return super()._apply(fn, recurse)
+        super()._apply(fn, recurse)
+        self._follow()
+        return self
+
+    def _follow(self) -> None:
+        """Be where the states are: take the keys along, and forget what was made for another device."""
+        if self.home != self.state.device:
+            self._settle()
+            self.__dict__.pop("_noisy", None)
+            self.ticks = self.fuse = None
+
+    def _settle(self) -> None:
+        """Put the keys where the states are; the host keeps them, too."""
+        self.home = self.state.device
+        here = {name: keys.to(self.home) for name, keys in self._keys.items()}
+        self.update_keys, self.program_keys, self.rest_keys = here["update"], here["burst"], here["rest"]
+        self.role_keys = {role: here[role] for role in ROLES}
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + "clock"] = torch.tensor([self.steps, *self.calls.values()])
+        destination[prefix + "clock"] = torch.tensor(self.counted())
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
         for key, value in state_dict.items():
@@ -340,10 +386,10 @@ class Tile(nn.Module):
         else:
             if clock.shape != (1 + len(ROLES),):
                 raise CheckpointError(f"{prefix}clock has shape {tuple(clock.shape)}, expected {(1 + len(ROLES),)}")
-            self.steps, *calls = (int(v) for v in clock)
-            self.calls = dict(zip(ROLES, calls, strict=True))
+            self.count_(clock.tolist())
         self._make_room(state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *rest)
+        self._follow()
         self._refer()
 
     def _make_room(self, state_dict: Any, prefix: str) -> None:
@@ -351,7 +397,7 @@ class Tile(nn.Module):
         given = state_dict.get(prefix + "reference")
         self.reference = None if given is None else torch.zeros_like(self.state)
         self._refer()
-        if given is None and self.state.shape[1] == 1 and self.gains.tolist() == [1.0]:
+        if given is None and self.gain_list == (1.0,):
             self.combined = None
 
 

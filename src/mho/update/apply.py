@@ -11,9 +11,10 @@ from torch import Tensor
 
 from mho.errors import NotFiniteError
 from mho.kernels.backend import backend, mean_backend
-from mho.kernels.cells import PURPOSES, Samples, Scheme
+from mho.kernels.cells import PURPOSES, Fuse, Samples, Scheme
 from mho.random import check_counter, philox
 from mho.tiles.tile import Tile
+from mho.update.fuse import intact, unless_blown
 from mho.update.settings import Update
 
 
@@ -57,18 +58,36 @@ def prepare_update(
     for trains, chips in update.runs(x.shape[0]):
         given = (x, d, gain, tile.update_keys)
         own_x, own_d, own_gain, keys = given if chips.stop == len(x) + chips.start else (v[chips] for v in given)
-        samples = Samples(own_x.contiguous(), own_d.contiguous(), own_gain, keys, step, bias, first)
+        samples = Samples(
+            own_x.contiguous(), own_d.contiguous(), own_gain, keys, step, bias, first, tile.tick_of("step"), tile.fuse
+        )
         move = Move(trains, chips, samples)
         if trains in ("stochastic", "deterministic"):
-            move.rates = backend(tile.backend).rates(samples, scheme)
-            fine = (move.rates.x_finite, move.rates.d_finite)
-        else:
-            fine = (bool(torch.isfinite(samples.x).all()), bool(torch.isfinite(samples.d).all()))
-        for name, finite in zip(("input x", "error d"), fine, strict=True):
-            if not finite:
-                raise NotFiniteError(f"{name} holds NaN or infinity")
+            move.rates = backend(tile.backend, tile.state).rates(samples, scheme)
+            _refuse(move.rates.x_finite, move.rates.d_finite)
+        if move.rates is None or (x.is_cuda and tile.fuse is None):
+            check_finite(samples.x, samples.d, tile.fuse)
         moves.append(move)
     return Prepared(tile, scheme, moves)
+
+
+def check_finite(x: Tensor, d: Tensor, fuse: Fuse | None = None) -> None:
+    """Raise NotFiniteError for NaN or infinity in the inputs or errors of a step.
+
+    With a fuse, on a GPU, nothing is raised: the fuse blows, and no number is copied to the host.
+    """
+    if fuse is not None and x.is_cuda:
+        from mho.kernels.gpu.fuse import check
+
+        check(fuse, x, d)
+        return
+    _refuse(*(bool(torch.isfinite(v.sum())) or bool(torch.isfinite(v).all()) for v in (x, d)))
+
+
+def _refuse(x_finite: bool, d_finite: bool) -> None:
+    for name, finite in (("input x", x_finite), ("error d", d_finite)):
+        if not finite:
+            raise NotFiniteError(f"{name} holds NaN or infinity")
 
 
 def apply_update_(step: Prepared) -> None:
@@ -81,10 +100,11 @@ def apply_update_(step: Prepared) -> None:
         cells = tile.cells(move.chips)
         chosen = choose_devices(tile, move.samples, step.scheme) if step.chosen is None else step.chosen[move.chips]
         if move.trains == "mean":
-            mean_backend(tile.backend).mean_update_(cells, move.samples, tile.noisy_chips[move.chips], chosen)
+            code = mean_backend(tile.backend, tile.state)
+            code.mean_update_(cells, move.samples, tile.noisy_chips[move.chips], chosen)
         else:
             scheme = replace(step.scheme, deterministic=True) if move.trains == "deterministic" else step.scheme
-            backend(tile.backend).pulse_update_(cells, move.samples, scheme, move.rates, chosen)
+            backend(tile.backend, tile.state).pulse_update_(cells, move.samples, scheme, move.rates, chosen)
 
 
 def apply_array_(steps: list[Prepared]) -> None:
@@ -99,6 +119,10 @@ def choose_devices(tile: Tile, samples: Samples, scheme: Scheme) -> Tensor | Non
     if devices == 1 or scheme.one_device == "all":
         return None
     chips, batch = samples.x.shape[:2]
+    if samples.x.is_cuda:
+        from mho.kernels.gpu.choose import choose
+
+        return choose(samples, devices, turn=scheme.one_device == "turn")
     vectors = np.arange(samples.first, samples.first + batch, dtype=np.uint32)
     if scheme.one_device == "turn":
         turn = (vectors.astype(np.int64) + tile.steps) % devices
@@ -122,13 +146,13 @@ def _ideal_update_(tile: Tile, samples: Samples) -> None:
         moved = torch.minimum(torch.maximum(moved, bounds[0]), bounds[1])
     if tile.frozen is not None:
         moved = torch.where(tile.frozen.bool(), tile.state, moved)
-    tile.state.copy_(moved)
+    tile.state.copy_(unless_blown(intact(tile), moved, tile.state))
     tile.show_()
 
 
 def _of_devices(tile: Tile, change: Tensor) -> Tensor:
     """Return what is subtracted from every device, (chips, devices or 1, rows, columns), to change the weights."""
-    if not (tile.one_sided or bool((tile.gains < 0).any())):
+    if not (tile.one_sided or any(gain < 0 for gain in tile.gain_list)):
         return change.unsqueeze(1)
     own = change.unsqueeze(1) * torch.sign(tile.gains).view(1, -1, 1, 1)
     return own.clamp_max(0.0) if tile.one_sided else own

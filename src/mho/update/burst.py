@@ -16,4 +16,7 @@ def burst_(tile: Tile, pulses: Tensor, rows: Tensor | None = None, columns: Tens
     rises. rows, columns: int32 numbers of the lines that `pulses` is about, None for all of them. Counts them.
     """
     step = check_counter("the number of programming calls", tile.next_call("program"))
-    burst_backend(tile.backend).burst_(tile.cells(), pulses, tile.program_keys, step=step, rows=rows, columns=columns)
+    burst_backend(tile.backend, tile.state).burst_(
+        tile.cells(), pulses, tile.program_keys, step=step, rows=rows, columns=columns,
+        tick=tile.tick_of("program"), fuse=tile.fuse,
+    )  # fmt: skip

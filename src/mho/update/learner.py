@@ -20,10 +20,12 @@ class Learner(nn.Module):
     order; an array that is also set as an attribute would stand twice in checkpoints.
 
     programmed: what products see in place of the arrays after `mho.program`: a module whose `visible` has the units and
-    shape of the learner's own. The arrays are kept as they were and cannot be trained meanwhile.
+    shape of the learner's own. The arrays are kept as they were and cannot be trained meanwhile. steady: whether every
+    optimizer step launches the same kernels, so that a CUDA graph can hold it; a timetable, for one, does not.
     """
 
     programmed: nn.Module | None
+    steady = False
 
     def __init__(self, **arrays: Array) -> None:
         super().__init__()

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from mho.devices.base import over_chips
-from mho.errors import NotFiniteError
 from mho.tiles.array import Array
 from mho.update.apply import Prepared, prepare_update
 from mho.update.settings import Update
@@ -26,14 +25,16 @@ class Gains:
         self.unit = unit
         self.held: dict[object, Tensor] = {}
 
-    def __call__(self, rate: Rate) -> Tensor:
-        """Return rate / unit, (chips,); raise ConfigError for a list of another length."""
-        if rate not in self.held:
+    def __call__(self, rate: Rate, device: torch.device | None = None) -> Tensor:
+        """Return rate / unit, (chips,), on a device (None: the CPU); raise ConfigError for a list of another length."""
+        key = (rate, device)
+        if key not in self.held:
             if len(self.held) == KEPT:
                 self.held.clear()
             values = over_chips(rate, len(self.unit), "lr").reshape(-1).astype(np.float64)
-            self.held[rate] = torch.from_numpy((values / self.unit).astype(np.float32))
-        return self.held[rate]
+            made = torch.from_numpy((values / self.unit).astype(np.float32))
+            self.held[key] = made if device is None else made.to(device)
+        return self.held[key]
 
 
 def gains(array: Array, update: Update) -> Gains:
@@ -58,10 +59,3 @@ def prepare_array(
         prepare_update(tile, x, d, rate, update=update, pulsed=pulsed, bias=bias, first=first)
         for tile, rate in zip(array.tile_list, own, strict=True)
     ]
-
-
-def check_finite(x: Tensor, d: Tensor) -> None:
-    """Raise NotFiniteError for NaN or infinity in the inputs or errors of a step."""
-    for name, values in (("input x", x), ("error d", d)):
-        if not bool(torch.isfinite(values.sum())) and not bool(torch.isfinite(values).all()):
-            raise NotFiniteError(f"{name} holds NaN or infinity")

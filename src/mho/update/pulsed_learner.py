@@ -20,13 +20,18 @@ class PulsedLearner(Learner):
         self.gains = gains(self.weight, making.update)
 
     @property
+    def steady(self) -> bool:  # type: ignore[override]  # a class attribute of the others
+        """Whether every step launches the same kernels: no refresh is due at some of them."""
+        return self.weight.cell.refresh is None
+
+    @property
     def weight(self) -> Array:
         """The array."""
         return self.array_list[0]
 
     def prepare(self, x: Tensor, d: Tensor, lr: Rate, *, bias: bool, first: int, positions: int) -> list[Prepared]:
         """Return the update of the array; raise NotFiniteError for NaN or infinity."""
-        return prepare_array(self.weight, x, d, self.gains(lr), self.update, bias=bias, first=first)
+        return prepare_array(self.weight, x, d, self.gains(lr, x.device), self.update, bias=bias, first=first)
 
     def apply_(self, prepared: list[Prepared]) -> None:
         """Apply the update."""

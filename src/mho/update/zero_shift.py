@@ -55,10 +55,11 @@ def shift_tile_(tile: Tile, settings: ZeroShift) -> TileShift:
     A chip with method "none" keeps every device and reference as they are. Draws are keyed by (seed, chip, tile name)
     and the pulses that the chip's tile has got before: a chip alone and among others gets the same.
     """
-    chips = settings.on_chips(len(tile.chips))
-    shifted = torch.tensor([c.method != "none" for c in chips])
+    chips, device = settings.on_chips(len(tile.chips)), tile.state.device
+    shifted = torch.tensor([c.method != "none" for c in chips], device=device)
+    others = torch.tensor([k for k, c in enumerate(chips) if c.method == "none"], dtype=torch.int64, device=device)
     weights, start = tile.visible.clone(), tile.totals.clone()
-    untouched = {name: getattr(tile, name)[~shifted].clone() for name in _moved(tile)}
+    untouched = {name: getattr(tile, name)[others] for name in _moved(tile)}
     exact = symmetry_points(tile)
     drive_(tile, [c.pulses if c.method == "pulses" else 0 for c in chips])
     tile.set_reference_(find_references(tile, chips, exact))
@@ -68,7 +69,7 @@ def shift_tile_(tile: Tile, settings: ZeroShift) -> TileShift:
         clipped = (tile.write_(weights) * tile.state[0].numel()).double() * shifted
         unreached = torch.zeros_like(clipped)
     for name, values in untouched.items():
-        getattr(tile, name)[~shifted] = values
+        getattr(tile, name)[others] = values
     return _measured(tile, exact, shifted, (tile.totals - start, clipped, unreached))
 
 
@@ -79,15 +80,15 @@ def _moved(tile: Tile) -> list[str]:
 
 def drive_(tile: Tile, pulses: Sequence[int]) -> None:
     """Pulse every device of chip c alternately up and down, `pulses[c]` times (even, so that the last one is down)."""
-    chips, _, rows, columns = tile.state.shape
-    keys, limits = _keys(tile, "drive"), torch.tensor(pulses)
+    (chips, _, rows, columns), device = tile.state.shape, tile.state.device
+    keys, limits = _keys(tile, "drive"), torch.tensor(pulses, device=device)
     size = max(2, min(1024, NUMBERS // (chips * (rows + columns))) // 2 * 2)
-    direction = torch.ones(size)
+    direction = torch.ones(size, device=device)
     direction[::2] = -1.0  # W -= d x: a negative d raises
     d = direction.view(1, size, 1).expand(chips, size, rows).contiguous()
     for first in range(0, max(pulses), size):
         now = min(size, max(pulses) - first)
-        on = (torch.arange(first, first + now) < limits.view(-1, 1)).float()
+        on = (torch.arange(first, first + now, device=device) < limits.view(-1, 1)).float()
         x = on.unsqueeze(2).expand(chips, now, columns).contiguous()
         _send_(tile, x, d[:, :now].contiguous(), keys, first)
 
@@ -119,24 +120,25 @@ def write_by_pulses_(tile: Tile, weights: Tensor, chips: Tensor) -> tuple[Tensor
     """
     assert tile.reference is not None
     count, devices, rows, _ = tile.state.shape
-    wanted = tile.reference + (weights / float(tile.gains.sum())).unsqueeze(1)
+    wanted = tile.reference + (weights / tile.gain_sums[0]).unsqueeze(1)
     target = wanted
     if (bounds := tile.bounds()) is not None:
         target = torch.minimum(torch.maximum(wanted, bounds[0]), bounds[1])
     chosen = chips.view(-1, 1, 1, 1)
     clipped = ((target != wanted) & chosen).double().sum(dim=(1, 2, 3))
     near = 0.5 * torch.from_numpy(tile.device.granularity(count).astype(np.float32)).view(-1, 1, 1, 1)
+    near = near.to(target.device)
     side = torch.sign(tile.state - target)
     left = chosen & ((tile.state - target).abs() > near)
     if tile.frozen is not None:
         left &= tile.frozen == 0
     keys, vector = _keys(tile, "write"), 0
-    lines = torch.eye(rows).expand(count, rows, rows).contiguous()
+    lines = torch.eye(rows, device=target.device).expand(count, rows, rows).contiguous()
     for _ in range(MOST_WRITES):
         if not bool(left.any()):
             break
         for k in range(devices):
-            device = None if devices == 1 else torch.full((count, rows), k, dtype=torch.int32)
+            device = None if devices == 1 else keys.new_full((count, rows), k)
             _send_(tile, (side * left)[:, k].contiguous(), lines, keys, vector, device)
             vector += rows
         error = tile.state - target
@@ -146,8 +148,8 @@ def write_by_pulses_(tile: Tile, weights: Tensor, chips: Tensor) -> tuple[Tensor
 
 def _send_(tile: Tile, x: Tensor, d: Tensor, keys: Tensor, first: int, device: Tensor | None = None) -> None:
     """Send vectors of one slot each: where x and d are not 0, a device gets a pulse, up where their signs differ."""
-    samples = Samples(x, d, torch.full((len(tile.chips),), FIRE), keys, 0, first=first)
-    code = backend(tile.backend)
+    samples = Samples(x, d, x.new_full((len(tile.chips),), FIRE), keys, 0, first=first)
+    code = backend(tile.backend, tile.state)
     code.pulse_update_(tile.cells(), samples, ONE_PULSE, code.rates(samples, ONE_PULSE), device)
 
 
@@ -157,20 +159,26 @@ def _keys(tile: Tile, what: str) -> Tensor:
         [make_key(tile.seed, chip, tile.name, f"zero-shift {what} {purpose} after {total}") for purpose in PURPOSES]
         for chip, total in zip(tile.chips, tile.totals.tolist(), strict=True)
     ]
-    return torch.from_numpy(np.array(words, np.uint32).view(np.int32))
+    return torch.from_numpy(np.array(words, np.uint32).view(np.int32)).to(tile.state.device)
 
 
 def _measured(tile: Tile, exact: Symmetry, shifted: Tensor, found: tuple[Tensor, Tensor, Tensor]) -> TileShift:
     assert tile.reference is not None
-    totals, clipped, unreached = (values.double().numpy() for values in found)
+    totals, clipped, unreached = (values.double().cpu().numpy() for values in found)
     devices = tile.state[0].numel()
     counted = ~exact.missing if tile.frozen is None else ~exact.missing & (tile.frozen == 0)
-    residual = torch.where(counted, tile.reference - exact.points, torch.zeros(())).double()
+    residual = torch.where(counted, tile.reference - exact.points, 0.0).double()
     low = high = np.full(len(tile.chips), np.nan)
     if (bounds := tile.bounds()) is not None:
-        low, high = ((b - tile.reference).double().sum(dim=(1, 2, 3)).numpy() for b in bounds)
-    each, where = (1, 2, 3), shifted.double().numpy()
+        low, high = (_sums(b - tile.reference) for b in bounds)
+    where = shifted.double().cpu().numpy()
     return TileShift(
-        devices, totals / devices, residual.sum(each).numpy() * where, residual.square().sum(each).numpy() * where,
-        counted.double().sum(each).numpy(), exact.missing.double().sum(each).numpy(), clipped, unreached, low, high,
+        devices, totals / devices, _sums(residual) * where, _sums(residual.square()) * where, _sums(counted),
+        _sums(exact.missing), clipped, unreached, low, high,
     )  # fmt: skip
+
+
+def _sums(values: Tensor) -> np.ndarray:
+    """Return the sums over the devices of every chip, float64."""
+    found: np.ndarray = values.double().sum(dim=(1, 2, 3)).cpu().numpy()
+    return found
