@@ -11,47 +11,127 @@ from pathlib import Path
 
 import pytest
 
+import mho.devices
+from kernels.gpu_cases import CHECKS
 from kernels.laws import Everything, Tabled, TabledCurve, Tiring
-from mho.devices import ConstantStep, LinearStep, PiecewiseStep, SoftBounds, TabularStep
+from mho.devices import Device, catalogue
 from mho.devices.base import law_arguments
+from mho.devices.ops import OPS
 from mho.errors import MhoError
-from mho.kernels.gpu.compiling import kernels
+from mho.kernels.gpu.compiling import assembly, counter, kernels, power_of_two, typed
 from mho.kernels.gpu.laws import law_assembly
+from mho.kernels.translate import law_source, law_tables
 
 installed = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
 
-
-@installed
-@pytest.mark.parametrize("capability", [80, 90])
-@pytest.mark.parametrize(
-    "device",
-    [ConstantStep, LinearStep, PiecewiseStep, SoftBounds, TabularStep, Tiring, Everything, Tabled, TabledCurve],
+BUILT_IN = [d for d in vars(mho.devices).values() if isinstance(d, type) and issubclass(d, Device) and d is not Device]
+CAPABILITIES = (80, 90)
+GPU_FLAGS = {
+    "BIAS": 1, "MANAGED": 1, "BALANCED": 1, "FUSED": 1, "ONE": 1, "FUSES": 4, "SCAN": 1024, "OFFSET": 1,
+}  # fmt: skip
+GPU_TYPES = typed(
+    p_i64="x_tape d_tape tick",
+    p_i32="lengths flags quads ends chosen device_of keys",
+    i32="""place vectors batch columns rows bl first parts capacity inputs groups step words of_x of_d programs weights
+    plane devices size""",
 )
-@pytest.mark.parametrize("kernel", ["pulse", "burst"])
-def test_laws_compile_for_a_gpu(device, capability, kernel):
-    per_cell = tuple(name != "c2c" for name in law_arguments(device))
-    text = law_assembly(device, per_cell, capability, kernel=kernel)
+OTHERS = {
+    "rates": ("triton_trains", {"VECTORS": 32, "BLOCK": 32}),
+    "schedule": ("triton_trains", {"VECTORS": 64}),
+    "tape": ("triton_trains", {"EVEN": 0, "BLOCK": 128}),
+    "tape of even trains": ("triton_trains", {"EVEN": 1, "BLOCK": 128}),
+    "show": ("triton_show", {"BLOCK": 512}),
+    "finite": ("triton_finite", {"BLOCK": 1024}),
+}
+
+
+def check_assembly(text: str, capability: int, kernel: str) -> None:
+    """Fail unless PTX is of the kernel and the GPU, rounds everything once, and adds no floats in unknown order."""
     assert re.search(rf"^\.target sm_{capability}", text, re.MULTILINE)
     assert f".visible .entry {kernel}" in text
-    # Everything is rounded once, as on the other backends (but the floor of a subnormal number is 0).
+    # As on the other backends (but the floor of a subnormal number is 0).
     assert not re.search(r"\bfma|approx|div\.full|(?<!cvt\.rmi)\.ftz", text)
+    assert not re.search(r"\b(atom|red)\b.*\.b?f\d", text)
+
+
+def per_cell(device: type[Device]) -> tuple[bool, ...]:
+    return tuple(name != "c2c" for name in law_arguments(device))
 
 
 @installed
-def test_interpreted_kernels_equal_the_reference():
+@pytest.mark.parametrize("capability", CAPABILITIES)
+@pytest.mark.parametrize("device", [*BUILT_IN, Tiring, Everything, Tabled, TabledCurve])
+def test_pulses_compile_for_a_gpu(device, capability):
+    check_assembly(law_assembly(device, per_cell(device), capability), capability, "pulse")
+
+
+@installed
+@pytest.mark.parametrize("kernel", ["burst", "mean"])
+@pytest.mark.parametrize("device", [*BUILT_IN, Tiring, Everything, Tabled, TabledCurve])
+def test_bursts_and_means_compile_for_a_gpu(device, kernel):
+    capability = CAPABILITIES[BUILT_IN.index(device) % 2 if device in BUILT_IN else 1]
+    check_assembly(law_assembly(device, per_cell(device), capability, kernel=kernel), capability, kernel)
+
+
+@installed
+@pytest.mark.parametrize("capability", CAPABILITIES)
+@pytest.mark.parametrize("name", OTHERS)
+def test_kernels_without_a_law_compile_for_a_gpu(name, capability):
+    template, constants = OTHERS[name]
+    kernel = getattr(kernels(template), name.split()[0])
+    flags = {n: v for n, v in (GPU_FLAGS | constants).items() if n in kernel.arg_names}
+    text = assembly(kernel, flags, GPU_TYPES, capability=capability)
+    check_assembly(text, capability, name.split()[0])
+
+
+def test_all_laws_of_the_catalogue_are_compiled():
+    assert {type(row.device) for row in catalogue.devices()} <= set(BUILT_IN)
+
+
+def test_laws_that_are_compiled_use_everything_a_law_may():
+    text = "".join(law_source(law.pulse, "law") for law in (Everything, Tabled))
+    assert [op for op in OPS if not re.search(rf"\b{op}\(", text)] == []
+    assert law_tables(Tabled)
+    assert Tiring.state
+
+
+@installed
+@pytest.mark.parametrize(
+    "checks",
+    [
+        ("rates", "pulses", "long_tapes", "empty", "ticks", "fuse", "bursts", "mean", "versions"),
+        ("blocks", "drawn"),
+        ("many_steps:70",),
+        pytest.param(("many_steps:1000",), marks=pytest.mark.slow),
+    ],
+    ids=lambda checks: checks[0],
+)
+def test_interpreted_kernels_equal_the_reference(checks):
     """In a process of its own: TRITON_INTERPRET is read when Triton is imported."""
-    script = Path(__file__).with_name("gpu_case.py")
+    script = Path(__file__).with_name("gpu_interpreted.py")
     environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, str(script)],
+        [sys.executable, str(script), *checks],
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("equal") == 15
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list(checks)
+
+
+def test_every_check_is_run():
+    run = {name for mark in test_interpreted_kernels_equal_the_reference.pytestmark if mark.name == "parametrize"
+           for checks in mark.args[1] if isinstance(checks, tuple) and not hasattr(checks, "marks")
+           for name in (c.partition(":")[0] for c in checks)}  # fmt: skip
+    assert run == {*CHECKS, "drawn"}
+
+
+def test_counters_keep_their_bits_and_blocks_are_powers_of_two():
+    assert [counter(n) for n in (0, 2**31 - 1, 2**31, 2**32 - 1)] == [0, 2**31 - 1, -(2**31), -1]
+    assert [power_of_two(n, 16, 1024) for n in (0, 1, 16, 17, 1024, 5000)] == [16, 16, 16, 32, 1024, 1024]
 
 
 def test_without_triton_the_message_says_what_to_do(monkeypatch):

@@ -70,13 +70,13 @@ def law_kernel(kernel: str, device: type[Device], per_cell: tuple[bool, ...]) ->
 
 FLAGS = {
     "DEVICES": 2, "ONE": 1, "SIDES": 2, "ONE_SIDED": 1, "FROZEN": 1, "COUNTS": 1, "NOISY": 1, "FUSES": 4, "MOST": 65536,
-    "BY_ROW": 1, "BY_COLUMN": 1, "PARTS": 2, "BLOCK": 128,
+    "BY_ROW": 1, "BY_COLUMN": 1, "BLOCK": 64,
 }  # fmt: skip
 """Constants of the kernels as `law_assembly` takes them: everything a tile may have."""
 TYPES = typed(
     p_i64="x_tape d_tape totals tick", p_u8="frozen noisy",
     p_i32="chosen quads ends keys counts pulses row_list column_list flags device_of",
-    i32="size rows columns room first step programs listed_rows listed_columns vector inputs vectors",
+    i32="size rows columns room first step programs parts listed_rows listed_columns vector inputs vectors",
 )  # fmt: skip
 """Types of their arguments."""
 
@@ -123,6 +123,7 @@ def moved(cells: Cells) -> tuple[Tensor | None, ...]:
 def block_of(cells: int) -> int:
     """Return how many of so many cells one warp takes.
 
-    Four per thread where there are plenty: their steps overlap. One where there are few: all processors have some.
+    Two per thread where there are plenty: their steps overlap. One where there are few: all processors have some. Four
+    would take twice the registers, so that half as many warps would run at a time.
     """
-    return next((block for block in (128, 64) if cells >= FULL * block), 32)
+    return 64 if cells >= 64 * FULL else 32

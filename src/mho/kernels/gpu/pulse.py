@@ -1,6 +1,6 @@
 """The pulsed update on a GPU.
 
-A program is one warp: a block of a chip's cells, one or four per thread, in registers from the first pulse to the last.
+A program is one warp: blocks of a chip's cells, one or two per thread, in registers from the first pulse to the last.
 Every cell walks its own coincidences: it takes the lowest set bit of its current word of the tapes, asks for its next
 word, computes the draw and the law, and goes on; so the lanes of a warp are at different samples, and it is done after
 as many rounds as its busiest cell has pulses, not after as many as there are slots in which any of them fires. Which
@@ -59,11 +59,11 @@ def _pulse_run(
         kernel, (chips * programs,), cells.state, tape.x, tape.d, tape.chosen, tape.quads, tape.ends,
         samples.keys.contiguous(), given(cells.frozen), given(cells.counts), given(cells.apparent),
         given(cells.write_noise), cells.totals, cells.gains, tick, size, rows, columns, tape.room, samples.first,
-        counter(samples.step), programs, *given.arrays, ONE=int(device_of is not None), SIDES=sides,
-        ONE_SIDED=int(cells.one_sided), COUNTS=int(cells.counts is not None), PARTS=parts, BLOCK=block, **given.flags,
+        counter(samples.step), programs, parts, *given.arrays, ONE=int(device_of is not None), SIDES=sides,
+        ONE_SIDED=int(cells.one_sided), COUNTS=int(cells.counts is not None), BLOCK=block, **given.flags,
     )  # fmt: skip
 
 
 def parts_of(cells: int, block: int) -> int:
     """Return how many blocks a program takes one after another: fewer programs to begin and fewer sums to add up."""
-    return next((parts for parts in (8, 4, 2) if cells >= 4 * FULL * block * parts), 1)
+    return next((parts for parts in (16, 8, 4, 2) if cells >= 4 * FULL * block * parts), 1)
