@@ -28,7 +28,7 @@ def test_help_of_train_names_every_option_and_shows_examples() -> None:
     said = mho("train", "--help").stdout
     for name in (
         "--network", "--data", "--epochs", "--batch-size", "--lr", "--chips", "--seed", "--vary", "--set",
-        "--out", "--resume", "--threads", "--plain", "--debug", "PRESET | CONFIG.toml",
+        "--out", "--resume", "--threads", "--device", "--precision", "--plain", "--debug", "PRESET | CONFIG.toml",
         "device.dw_min=[0.001, 0.002]",
         "mho train --data digits", "mho train --resume runs/one",
     ):  # fmt: skip

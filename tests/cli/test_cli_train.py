@@ -70,12 +70,15 @@ def test_a_file_is_changed_by_options(tmp_path: Path) -> None:
         begun("absent.toml", {}, [])
 
 
-def test_resuming_takes_epochs_and_threads_only(tmp_path: Path) -> None:
+def test_resuming_takes_epochs_threads_and_places_only(tmp_path: Path) -> None:
     save(RunConfig(data="digits", epochs=4), tmp_path / "config.toml")
     assert resumed(tmp_path, {}, [None]) is None
     assert resumed(tmp_path, {"epochs": 9}, []) == load(tmp_path / "config.toml").with_(epochs=9)
+    assert resumed(tmp_path, {"compute_device": "cuda"}, []) == load(tmp_path / "config.toml").with_(
+        compute_device="cuda"
+    )
     for changes, others in (({"batch_size": 3}, []), ({}, ["gokmen-2017"]), ({"epochs": 3}, [None, "bl=3"])):
-        with pytest.raises(ConfigError, match="only --epochs and --threads"):
+        with pytest.raises(ConfigError, match="only --epochs, --threads, --device, --precision may"):
             resumed(tmp_path, changes, others)
 
 
@@ -89,6 +92,12 @@ WRONG = [
     (("train", "--epoch", "3"), 2, "--epochs"),
     (("train", "--epochs", "many"), 2, "--epochs"),
     (("train", "--lr", "fast"), 1, "lr"),
+    (("train", "--device", "gpu"), 1, "did you mean 'cuda'"),
+    (("train", "--device", "reram-sb"), 1, "--set device=NAME"),
+    (("train", "--set", "device=cuda"), 1, "not a memory device"),
+    (("train", "--precision", "fp16"), 1, "float32, tf32, bf16"),
+    (("train", "--precision", "bf16"), 1, "is for products on a GPU"),
+    (("ablate", "--device", "cude"), 1, "did you mean 'cuda'"),
     (("train", "--set", "update.bl=0"), 1, "bl"),
     (("report", "nowhere"), 1, "nowhere"),
     (("trian",), 2, "trian"),

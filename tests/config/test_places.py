@@ -19,7 +19,7 @@ def test_places(place: str) -> None:
 @pytest.mark.parametrize("place", ["", "cuda:", "cuda:-1", "cuda:x", "CUDA", "mps", "reram-sb", "cpu:0"])
 def test_other_places_are_refused(place: str) -> None:
     assert not is_place(place)
-    with pytest.raises(ConfigError, match="compute_device: where the run is computed is .* --set device=NAME"):
+    with pytest.raises(ConfigError, match=r"compute_device: where the run is computed is .* --set device=NAME"):
         RunConfig(compute_device=place)
 
 
@@ -47,5 +47,5 @@ def test_settings_that_exclude_each_other() -> None:
 
 
 def test_a_memory_device_of_that_name_is_told_apart() -> None:
-    with pytest.raises(ConfigError, match="'cuda' is a place to compute, not a memory device.*compute_device='cuda'"):
+    with pytest.raises(ConfigError, match=r"'cuda' is a place to compute, not a memory device.*compute_device='cuda'"):
         override(RunConfig(), ["device=cuda"], "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -30,6 +31,7 @@ def pretend(
         "mem_get_info": lambda device=None: (free, 10 * GIB),
         "memory_reserved": lambda device=None: kept,
         "memory_allocated": lambda device=None: 0,
+        "device": lambda device: nullcontext(),
         "max_memory_allocated": lambda device=None: 4 * GIB,
     }.items():
         monkeypatch.setattr(cuda, name, value)

@@ -22,6 +22,7 @@ from mho.data import load as load_data
 from mho.errors import CheckpointError, ConfigError
 from mho.folders import write_text
 from mho.train.unattended import Ended
+from mho.train.where import device_of
 
 DIGITAL = "digital"
 OPTIONS = "options.json"
@@ -102,6 +103,7 @@ def ablate(
     Raises ConfigError where there is nothing to ablate or OUT holds something else, DataError.
     """
     made = plan(config or RunConfig(), options)
+    device_of(made.config)  # raises where this machine cannot compute so, before anything is made
     folder = Path(out)
     _begin(folder, made)
     start = time.perf_counter()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mho.cli.where import PRECISION, WHERE
+
 if TYPE_CHECKING:
     from mho.ablation import Options
     from mho.config import RunConfig
@@ -63,6 +65,8 @@ def ablate(
     train_images: Annotated[int | None, _setting("N", "Train on the first so many images only.")] = None,
     seed: Annotated[int | None, _setting("N", "One seed repeats everything.")] = None,
     threads: Annotated[int | None, _setting("N", "Threads of torch and of the kernels.")] = None,
+    device: Annotated[str | None, _setting("PLACE", f"{WHERE} The default is cpu.")] = None,
+    precision: Annotated[str | None, _setting("NAME", PRECISION)] = None,
     settings: Annotated[
         list[str] | None, _setting("PATH=VALUE", "Any other setting; may be repeated.", "--set")
     ] = None,
@@ -83,16 +87,15 @@ def ablate(
 ) -> None:
     """Ablate as the options say (the help is in HELP)."""
     from mho.ablation import Options
+    from mho.cli.choosing import option
 
     named = {
         "network": network, "data": data, "epochs": epochs, "train_images": train_images, "seed": seed,
-        "threads": threads,
+        "threads": threads, "compute_device": device, "precision": precision,
     }  # fmt: skip
     changes = {name: value for name, value in named.items() if value is not None}
     if resume is not None:
-        _refuse(
-            [*(f"--{n.replace('_', '-')}" for n in changes), *(settings or []), *filter(None, [start, out])], resume
-        )
+        _refuse([*map(option, changes), *(settings or []), *filter(None, [start, out])], resume)
         _work(None, None, resume, plain=plain)
         return
     config = _asked(start, changes, settings or [], full=full)

@@ -10,7 +10,7 @@ from mho.config import RunConfig, load, override
 from mho.config.problems import Problems
 from mho.errors import ConfigError
 
-WITH_RESUME = ("epochs", "threads")
+WITH_RESUME = ("epochs", "threads", "compute_device", "precision")
 EPOCHS = {"digits": 40}
 """Epochs of small data sets where neither options nor a file say how many: the default would be too few."""
 
@@ -55,20 +55,25 @@ def _is_file(start: str) -> bool:
 
 def resumed(folder: Path, changes: dict[str, Any], others: list[Any]) -> RunConfig | None:
     """Return the configuration to resume with, or None for the saved one; refuse other options."""
-    found = [f"--{name.replace('_', '-')}" for name in changes if name not in WITH_RESUME]
+    found = [option(name) for name in changes if name not in WITH_RESUME]
     found += [str(other) for other in others if other is not None]
     config = folder / "config.toml"
     if found:
         raise ConfigError(
-            f"--resume goes on with the settings in {config}; only --epochs and --threads may be given "
+            f"--resume goes on with the settings in {config}; only {', '.join(map(option, WITH_RESUME))} may be given "
             f"with it, found {', '.join(found)}. A new run with other settings: mho train {config} ..."
         )
     return load(config).with_(changes) if changes and config.is_file() else None
 
 
+def option(setting: str) -> str:
+    """Return the option of a setting."""
+    return "--device" if setting == "compute_device" else f"--{setting.replace('_', '-')}"
+
+
 def _text(name: str, value: Any) -> str:
     """Return an option as `override` reads it: names quoted, lists also without brackets."""
-    if name in ("network", "data", "rule"):
+    if name in ("network", "data", "rule", "compute_device", "precision"):
         return json.dumps(value)
     if name in ("chips", "lr", "vary") and not value.startswith("[") and ("," in value or name == "vary"):
         return f"[{value}]"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mho.cli.stopped import Stopped
+from mho.cli.where import PRECISION, WHERE
 
 if TYPE_CHECKING:
     from mho.report.program import Outcome
@@ -64,6 +65,8 @@ def program(
     times: Annotated[str, _chips("LIST", "Times after programming, in s, min, h, d or y.")] = "1s,1h,1d,1y,10y",
     test_images: Annotated[int | None, _chips("N", "Only the first so many test images.")] = None,
     seed: Annotated[int | None, _chips("N", "Draws other chips; else that of the run.")] = None,
+    device: Annotated[str, _chips("PLACE", WHERE)] = "cpu",
+    precision: Annotated[str, _chips("NAME", PRECISION)] = "float32",
     report: Annotated[bool, typer.Option("--report", help="Also write a page and a picture.")] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A new one; otherwise one is made beside the run.")
@@ -74,7 +77,8 @@ def program(
     """Program as the options say (the help is in HELP)."""
     from mho.train.program_run import program_run
 
-    named = {"chip": chip, "seed": seed, "images": test_images, "fault_map": fault_map}
+    named: dict[str, Any] = {"chip": chip, "seed": seed, "images": test_images, "fault_map": fault_map}
+    named |= {"compute_device": device, "precision": precision}
     asked = _asked(programming, settings or [], chips, times, named)
     folder = out or _new_folder(checkpoint)
     try:

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mho.cli.where import PRECISION, WHERE
+
 HELP = """Train a network on simulated analog crossbar arrays and write a run directory.
 
 Without arguments: the network 784-256-128-10 on MNIST with the preset gokmen-2017.
@@ -23,6 +25,8 @@ Without arguments: the network 784-256-128-10 on MNIST with the preset gokmen-20
    any setting; a run's config.toml lists them all
 [cyan]mho train --chips 2 --set "device.dw_min=\\[0.001, 0.002]"[/cyan]
    a value per chip
+[cyan]mho train --device cuda --chips 64[/cyan]
+   on an NVIDIA GPU of compute capability 8.0 or more
 [cyan]mho train runs/one/config.toml --seed 1[/cyan]
    the settings of another run, with another seed
 [cyan]mho train --resume runs/one[/cyan]
@@ -64,11 +68,13 @@ def train(
     seed: Annotated[int | None, _setting("N", "One seed repeats everything.")] = None,
     vary: Annotated[str | None, _setting("init,order", "What else differs between chips.")] = None,
     threads: Annotated[int | None, _setting("N", "Threads of torch and of the kernels.")] = None,
+    device: Annotated[str | None, _setting("PLACE", f"{WHERE} The default is cpu.")] = None,
+    precision: Annotated[str | None, _setting("NAME", PRECISION)] = None,
     settings: Annotated[
         list[str] | None, _setting("PATH=VALUE", "Any other setting; may be repeated.", "--set")
     ] = None,
     out: Annotated[Path | None, _run("DIR", "A new one; otherwise one is made in runs/.")] = None,
-    resume: Annotated[Path | None, _run("DIR", "One to go on with; --epochs and --threads may change.")] = None,
+    resume: Annotated[Path | None, _run("DIR", "One to go on with; --epochs, --threads, --device may change.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="A line per epoch instead of a bar.")] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write event files of TensorBoard into DIR/tensorboard as well.")
@@ -81,7 +87,8 @@ def train(
 
     named = {
         "network": network, "rule": rule, "data": data, "epochs": epochs, "batch_size": batch_size, "lr": lr,
-        "chips": chips, "seed": seed, "vary": vary, "threads": threads,
+        "chips": chips, "seed": seed, "vary": vary, "threads": threads, "compute_device": device,
+        "precision": precision,
     }  # fmt: skip
     changes = {name: value for name, value in named.items() if value is not None}
     if resume is not None:

@@ -51,6 +51,6 @@ def wrong_places(place: str, backend: str, precision: str) -> Iterator[tuple[str
     elif place == "cpu" and precision != "float32" and backend != "gpu":
         yield (
             "precision",
-            f'"{precision}" is for products on a GPU, but compute_device is "cpu", whose products are float32; leave '
-            'precision out, or give compute_device="cuda"',
+            f'"{precision}" is for products on a GPU, but compute_device is "cpu", whose products are float32; give '
+            'precision="float32", or compute_device="cuda"',
         )

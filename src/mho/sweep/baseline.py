@@ -14,7 +14,7 @@ from mho.over_chips import deviation
 from mho.sweep.fields import Field
 from mho.sweep.settings import DIGITAL, START, Sweep
 
-HARDWARE = ("analog", "zero_shift", "backend", "threads")
+HARDWARE = ("analog", "zero_shift", "backend", "threads", "compute_device", "precision", "cuda_graphs")
 """First parts of the fields that a baseline is free of: the analog hardware, and where it is computed."""
 BIAS = ("analog", "mapping", "bias")
 """The one field below them that is one of the network: whether it has biases at all."""

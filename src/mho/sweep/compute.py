@@ -12,7 +12,7 @@ from typing import Any
 
 from mho.config import RunConfig, loads
 from mho.data import Dataset
-from mho.errors import ConfigError, NotFiniteError
+from mho.errors import ConfigError, GpuMemoryError, NotFiniteError
 from mho.sweep.packs import packed_run
 from mho.sweep.table import DIVERGED, DONE, FAILED, OUT_OF_MEMORY, REFUSED
 from mho.train.halves import Place, in_halves
@@ -164,7 +164,7 @@ def _line(error: BaseException) -> str:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that memory ran out, of the machine or of an accelerator."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if isinstance(error, (MemoryError, GpuMemoryError)) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY_WORDS)
 

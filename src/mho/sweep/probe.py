@@ -6,12 +6,11 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from mho.config import RunConfig
 from mho.data import Dataset
-from mho.nn.layer import analog_layers
 from mho.train.loop import Trainer
+from mho.train.memory import tensor_bytes
 from mho.train.run import threads
 
 SECONDS, BLOCKS = 3.0, 8
@@ -42,7 +41,7 @@ def probe(config: RunConfig, data: Dataset, count: int) -> dict[str, float]:
         return {
             "setup": setup, "step": step, "test": test, "chips": config.n_chips,
             "seconds": setup + max(1, config.epochs) * test + config.epochs * trainer.order.steps * step,
-            "counted": counted(trainer), "measured": max(0.0, resident() - before),
+            "counted": tensor_bytes(trainer.model), "measured": max(0.0, resident() - before),
         }  # fmt: skip
 
 
@@ -60,18 +59,6 @@ def _step(trainer: Trainer) -> float:
         trainer.run_epoch(update)
     (first, start), (last, end) = (marks[0] if len(marks) > 1 else (0, began)), marks[-1]
     return (end - start) / (last - first)
-
-
-def counted(trainer: Trainer) -> float:
-    """Return the bytes of the tensors of a network on its chips: conductances, parameters of devices, weights."""
-    tensors = {id(t): t for t in (*trainer.model.parameters(), *trainer.model.state_dict().values())}
-    size = sum(t.numel() * t.element_size() for t in tensors.values())
-    own = (vars(tile).values() for layer in analog_layers(trainer.model) for tile in layer.analog_tiles())
-    return float(size + sum(_bytes(value) for values in own for value in values if id(value) not in tensors))
-
-
-def _bytes(value: Any) -> int:
-    return int(getattr(value, "nbytes", 0)) if not isinstance(value, dict) else sum(map(_bytes, value.values()))
 
 
 def resident() -> float:

@@ -23,6 +23,7 @@ from mho.sweep.search.settings import read_search
 from mho.sweep.settings import Sweep
 from mho.sweep.sweep_file import load
 from mho.sweep.table import TABLE, SweepTable, read
+from mho.train.where import device_of
 
 MANY = 10_000
 """Points from which on planning takes seconds."""
@@ -99,6 +100,8 @@ def run(
         new = None if sweep is None else planned(sweep, places, search=search, yes=yes, write=shown.write)
         if new is None:  # says so where there is no plan, before anything is made
             check_search(folder, read_plan(folder), search)
+        if new is not None and ray is None:
+            device_of(new.start)  # raises where this machine cannot compute so, before anything is made
         check_writable(folder)
         executor = None
         if new is not None and not (folder / PLAN).is_file():  # first, as a folder is only made where work can begin

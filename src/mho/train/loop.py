@@ -18,7 +18,7 @@ from mho.distributed import agree, check, gather_in
 from mho.distributed.model import described
 from mho.errors import NotFiniteError
 from mho.kernels.gpu.machine import free_bytes
-from mho.nn import convert_to_analog, per_chip, set_backend, spread, zero_shift
+from mho.nn import convert_to_analog, per_chip, set_backend, set_precision, spread, zero_shift
 from mho.nn.layer import analog_layers
 from mho.nn.ranks import Ranks
 from mho.nn.zero_shift import make_room
@@ -36,7 +36,7 @@ BLOCK_STEPS = 50
 """Steps whose samples are gathered at once, and whose losses are looked at together, for one chip."""
 GPU_BLOCK_STEPS, GPU_PART_BYTES = 250, 2**26
 """The same on a GPU, whatever the number of chips: each look waits for it. Gathered at once are so many bytes."""
-TEST_SAMPLES, GPU_TEST_SAMPLES = 1000, 2**14
+TEST_SAMPLES, GPU_TEST_SAMPLES = 1000, 2**13
 """Samples of one evaluation batch, over all chips."""
 
 Update = Callable[[int, float, float], None]
@@ -86,15 +86,13 @@ class Trainer:
         whole = self._on_gpu and data < SHARE * free_bytes(self.device)
         with computing(self.device, self.chips):
             if self._on_gpu:
-                trained = config.batch_size * (1 + config.cuda_graphs)  # a graph has memory of its own
-                samples = max(trained, GPU_TEST_SAMPLES // self.chips) * sample
-                check_fits(self.model, self.device, self.chips, samples=samples, data=data if whole else 0.0)
+                step = config.batch_size * (1 + config.cuda_graphs) * sample  # a graph has memory of its own
+                shared = GPU_TEST_SAMPLES * sample + data * whole
+                check_fits(self.model, self.device, self.chips, step=step, shared=shared)
                 self.model.to(self.device)
             self.batches = Batches(self.data, self.device, whole=whole)
         set_backend(self.model, config.backend)
         if config.precision != "float32":
-            from mho.nn import set_precision
-
             set_precision(self.model, config.precision)
 
     def zero_shift(self) -> None:

@@ -55,14 +55,12 @@ def sample_bytes(network: nn.Module, shape: tuple[int, ...]) -> float:
     return float(FLOAT * (kept + 2 * unfolded))
 
 
-def check_fits(model: nn.Module, device: torch.device, chips: int, *, samples: float, data: float) -> None:
+def check_fits(model: nn.Module, device: torch.device, chips: int, *, step: float, shared: float) -> None:
     """Raise GpuMemoryError, saying how many chips would fit, where a model on the CPU is too large for a GPU.
 
-    samples: bytes of each chip in a step beside the model's own. data: bytes of the data set that is moved there, too.
+    step: bytes of each chip in a step beside the model's own. shared: bytes beside the chips, as of the data set.
     """
-    if device.type != "cuda":
-        return
     # A copy of the largest matrix, rounded or scaled for its product, and what the other direction has in the meantime.
     matrix = max((layer.out_size * layer.in_size for layer in analog_layers(model)), default=0)
-    per_chip = tensor_bytes(model) / chips + samples + 2 * FLOAT * matrix
-    check_memory(device, chips, per_chip=per_chip, shared=SHARED + data)
+    per_chip = tensor_bytes(model) / chips + step + 2 * FLOAT * matrix
+    check_memory(device, chips, per_chip=per_chip, shared=SHARED + shared)

@@ -13,27 +13,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from mho.config import RunConfig, load
 from mho.config.analog import bad_length, lists_over_chips
+from mho.config.places import wrong_places
 from mho.data import Dataset
 from mho.data import load as load_data
 from mho.errors import ConfigError, SettingsError
 from mho.folders import check_writable, write_text
-from mho.inference.evaluation import evaluate
+from mho.inference.evaluation import Images, evaluate
 from mho.inference.files import save_programming
 from mho.inference.over_time import Moment, accuracy_over_time
 from mho.inference.programming import program
 from mho.inference.settings import Programming
 from mho.inference.times import Time, read_times
-from mho.nn import convert_to_digital
+from mho.kernels.gpu.machine import about_gpu
+from mho.nn import convert_to_digital, set_precision
 from mho.nn.layer import chip_ids
 from mho.report.program import Outcome, write_program_report
 from mho.report.words import plural
+from mho.train.batches import Batches, data_bytes
 from mho.train.deploy import deployed
+from mho.train.memory import check_fits
 from mho.train.program_progress import Silent, reporter
 from mho.train.program_source import place_of, run_of, trained_model
 from mho.train.summary import versions
+from mho.train.where import chosen, computing
 
 RESULTS, SETTINGS = "programmed.json", "programming.toml"
 TIMES = read_times("1s,1h,1d,1y,10y")
@@ -48,7 +54,8 @@ class Asked:
     times: after programming. chips: how many, or which. chip: of the run, whose weights are taken; None for its first.
     seed: of the inference chips; None for that of the run. images: of the test set, the first so many; None for all.
     layers: changes of the layers' settings, such as "forward.adc_bits=6". fault_map: a file of stuck devices, as
-    `mho.program` takes it. Raises ConfigError for what cannot be.
+    `mho.program` takes it. compute_device, precision: where the chips are computed, as for a run. Raises ConfigError
+    for what cannot be.
     """
 
     programming: Programming = field(default_factory=Programming)
@@ -59,8 +66,12 @@ class Asked:
     images: int | None = None
     layers: tuple[str, ...] = ()
     fault_map: Path | None = None
+    compute_device: str = "cpu"
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
+        if wrong := list(wrong_places(self.compute_device, "auto", self.precision)):
+            raise SettingsError(wrong)
         read_times([t.text for t in self.times])
         chips = len(chip_ids(self.chips))
         lists = [(path, n) for path, n in lists_over_chips(self.programming, "") if n not in (1, chips)]
@@ -85,9 +96,10 @@ def program_run(
     bar on a terminal and lines elsewhere, "plain" for lines, False for nothing. data: used instead of the run's.
 
     Raises CheckpointError for a checkpoint that is missing, damaged, or does not fit the layers of the run, naming
-    them; ConfigError for what is asked and cannot be; DataError.
+    them; ConfigError for what is asked and cannot be; GpuMemoryError, with how many chips would fit; DataError.
     """
     asked, folder, run = asked or Asked(), Path(out), run_of(checkpoint)
+    device = chosen(asked.compute_device, asked.precision)
     config = load(run / "config.toml")
     place = place_of(config, asked.chip)
     _check_new(folder)
@@ -98,28 +110,51 @@ def program_run(
                 f"accuracy was asked for on the first {asked.images} test images, but {data.name} has "
                 f"{len(data.test_labels)}; ask for fewer, or leave it out for all"
             )
-        outcome = _work(run, config, asked, folder, data, place=place, shown=shown)
+        with computing(device, len(chip_ids(asked.chips)), asked.precision):
+            outcome = _work(run, config, asked, folder, _Where(data, place, device), shown=shown)
         if report:
             shown.phase("writing the report")
             write_program_report(folder, outcome)
     return outcome
 
 
-def _work(
-    run: Path, config: RunConfig, asked: Asked, folder: Path, data: Dataset, *, place: int, shown: Silent
-) -> Outcome:
-    start = time.perf_counter()
+@dataclass(frozen=True)
+class _Where:
+    """The data, the place of the programmed chip among those of the run, and where to compute."""
+
+    data: Dataset
+    place: int
+    device: torch.device
+
+    def moved(self, model: nn.Module, chips: int, precision: str) -> nn.Module:
+        """Return a model of `chips` where it is to be computed; raise GpuMemoryError where it does not fit."""
+        if self.device.type == "cuda":
+            check_fits(model, self.device, chips, step=0.0, shared=data_bytes(self.data))
+            model.to(self.device)
+        if precision != "float32":
+            set_precision(model, precision)
+        return model
+
+    def images(self, count: int | None) -> Images | tuple[Tensor, Tensor]:
+        """Return the test images, or the first `count`, where the chips are computed."""
+        found = Batches(self.data, self.device)
+        return found.batch(slice(0, count), split="test") if count else found
+
+
+def _work(run: Path, config: RunConfig, asked: Asked, folder: Path, where: _Where, *, shown: Silent) -> Outcome:
+    start, place = time.perf_counter(), where.place
     shown.phase("reading the checkpoint")
-    trained = trained_model(run, config, data)
+    trained = trained_model(run, config, where.data)
     seed = config.seed if asked.seed is None else asked.seed
     model = deployed(trained, place, chips=chip_ids(asked.chips), seed=seed, settings=asked.layers)
+    chips = chip_ids(asked.chips)
+    model = where.moved(model, len(chips), asked.precision)
     folder.mkdir(parents=True, exist_ok=True)
     save_programming(asked.programming, folder / SETTINGS)
-    images = data.batch(slice(0, asked.images), split="test") if asked.images else data
+    images = where.images(asked.images)
     shown.phase("evaluating the digital network")
-    plain = convert_to_digital(trained, place)
+    plain = convert_to_digital(trained, place).to(where.device)
     (digital,) = evaluate(plain, images, progress=shown.told, samples=DIGITAL_SAMPLES)
-    chips = chip_ids(asked.chips)
     shown.phase(f"programming {len(chips)} chip(s)")
     report = program(model, asked.programming, fault_map=asked.fault_map)
     shown.phase(f"evaluating {len(chips)} chip(s)")
@@ -127,7 +162,7 @@ def _work(
     shown.reached(written)
     outcome = Outcome(
         _title(config, len(chips)), chips, digital, written, (), asked.programming, report,
-        _about(run, config, place, seed, asked), _command(run, folder, asked), 0.0,
+        _about(run, config, place, seed, asked) | _computed(where.device, asked), _command(run, folder, asked), 0.0,
     )  # fmt: skip
 
     def reached(moment: Moment) -> None:
@@ -172,12 +207,23 @@ def _about(run: Path, config: RunConfig, place: int, seed: int, asked: Asked) ->
     return found | ({"changed in the layers": ", ".join(asked.layers)} if asked.layers else {})
 
 
+def _computed(device: torch.device, asked: Asked) -> dict[str, str]:
+    """Return what a reader wants to know of the GPU that computed, nothing for the CPU."""
+    if device.type == "cpu":
+        return {}
+    gpu = about_gpu(device)
+    return {"computed on": f"{gpu.pop('name')} ({', '.join(f'{k} {v}' for k, v in gpu.items())}), {asked.precision}"}
+
+
 def _command(run: Path, folder: Path, asked: Asked) -> str:
     """Return the command that does the same again."""
     chips = str(asked.chips) if isinstance(asked.chips, int) else f"[{','.join(map(str, asked.chips))}]"
     words = ["mho", "program", str(run), "--programming", str(folder / SETTINGS), "--chips", chips]
     words += ["--times", ",".join(t.text for t in asked.times)]
-    more = {"--chip": asked.chip, "--seed": asked.seed, "--test-images": asked.images, "--fault-map": asked.fault_map}
+    more: dict[str, Any] = {"--chip": asked.chip, "--seed": asked.seed, "--test-images": asked.images}
+    more["--fault-map"] = asked.fault_map
+    if asked.compute_device != "cpu":
+        more |= {"--device": asked.compute_device, "--precision": asked.precision}
     for option, value in more.items():
         words += [] if value is None else [option, str(value)]
     words += [word for setting in asked.layers for word in ("--set", setting)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
@@ -35,7 +36,7 @@ def run_of(path: str | os.PathLike[str]) -> Path:
 
 
 def trained_model(run: Path, config: RunConfig, data: Dataset) -> nn.Module:
-    """Return the model of a run with the weights of its checkpoint.
+    """Return the model of a run with the weights of its checkpoint, on the CPU wherever it was trained.
 
     Raises CheckpointError where there is none, or it is damaged, or it does not fit the configuration, naming layers.
     """
@@ -46,7 +47,8 @@ def trained_model(run: Path, config: RunConfig, data: Dataset) -> nn.Module:
             f"{folder} does not exist, so there are no trained weights to program: the run stopped before its first "
             f"epoch was complete; go on with it first: mho train --resume {run}"
         )
-    trainer = Trainer(config, data)
+    backend = "auto" if config.backend == "gpu" else config.backend
+    trainer = Trainer(replace(config, compute_device="cpu", precision="float32", backend=backend), data)
     load_tensors(trainer.model, found[1], folder)
     return trainer.model
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from mho.config import RunConfig
+from mho.config.places import on_gpu
 from mho.errors import ConfigError
 from mho.kernels.gpu.machine import about_gpu, check_gpu, out_of_memory, usable_gpu
 
@@ -20,31 +21,34 @@ WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 def device_of(config: RunConfig, processes: int = 1) -> torch.device:
     """Return where a run of so many processes is computed; raise ConfigError where that cannot be."""
     asked = config.compute_device
-    if processes > 1 and asked not in ("auto", "cpu"):
+    if processes > 1 and on_gpu(asked):
         raise ConfigError(
             f"{processes} processes of torchrun share every batch of a run, but compute_device is {asked!r}, and they "
             "exchange samples by the CPU's memory only; start one process on the GPU, or give compute_device=cpu"
         )
+    if asked == "auto" and (processes > 1 or config.backend in ("cpu", "reference")):
+        asked = "cpu"
+    return chosen(asked, config.precision, interpreted=config.backend == "gpu")
+
+
+def chosen(asked: str, precision: str, *, interpreted: bool = False) -> torch.device:
+    """Return the device of a place to compute, as settings name it.
+
+    interpreted: whether GPU kernels may run on the CPU, by Triton's interpreter. Raises ConfigError for a GPU that
+    cannot compute, and for a precision that is none of the CPU's.
+    """
     if asked == "auto":
-        alone = processes == 1 and config.backend in ("auto", "gpu")
-        found = (usable_gpu() if alone else None) or torch.device("cpu")
+        found = usable_gpu() or torch.device("cpu")
     else:
-        found = chosen(asked)
-    if found.type == "cpu" and config.precision != "float32" and config.backend != "gpu":
-        raise ConfigError(
-            f"precision={config.precision} is for products on a GPU, but compute_device={asked} is the CPU here, whose "
-            "products are float32; leave precision out, or compute on a GPU of compute capability 8.0 or more"
-        )
+        found = check_gpu(asked) if on_gpu(asked) else torch.device("cpu")
     if found.type == "cuda":
         os.environ.setdefault(WORKSPACE, ":4096:8")
+    elif precision != "float32" and not interpreted:
+        raise ConfigError(
+            f"precision={precision} is for products on a GPU, but compute_device={asked} is the CPU here, whose "
+            "products are float32; give precision=float32, or compute on a GPU of compute capability 8.0 or more"
+        )
     return found
-
-
-def chosen(place: str) -> torch.device:
-    """Return the device of a place to compute, as settings name it; raise ConfigError for a GPU that cannot do it."""
-    if place == "auto":
-        return usable_gpu() or torch.device("cpu")
-    return torch.device("cpu") if place == "cpu" else check_gpu(place)
 
 
 @contextmanager
