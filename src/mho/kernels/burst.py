@@ -61,26 +61,34 @@ def all_lines(n: int) -> Tensor:
     return torch.arange(n, dtype=torch.int32)
 
 
-def checked_lines(cells: Cells, pulses: Tensor, rows: Tensor | None, columns: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return the numbers of the rows and columns that pulses are for; raise ShapeError where the shape is another."""
+def check_pulses(cells: Cells, pulses: Tensor, rows: Tensor | None, columns: Tensor | None) -> None:
+    """Raise ShapeError unless pulses are int32 and of the lines that are listed, all where there is no list."""
     chips, devices, height, width = cells.state.shape
-    rows = all_lines(height) if rows is None else rows
-    columns = all_lines(width) if columns is None else columns
-    shape = (chips, devices, len(rows), len(columns))
+    shape = (chips, devices, height if rows is None else len(rows), width if columns is None else len(columns))
     if pulses.shape != shape or pulses.dtype != torch.int32 or not pulses.is_contiguous():
         raise ShapeError(
             f"pulses for {shape[2]} rows and {shape[3]} columns of this tile are int32 {shape}, contiguous, found "
             f"{str(pulses.dtype).removeprefix('torch.')} {tuple(pulses.shape)}; call pulses.int().contiguous()"
         )
-    if rows.dtype != torch.int32 or columns.dtype != torch.int32:
-        raise ShapeError(f"rows and columns are int32 numbers, found {rows.dtype} and {columns.dtype}; call .int()")
+    found = [lines.dtype for lines in (rows, columns) if lines is not None and lines.dtype != torch.int32]
+    if found:
+        raise ShapeError(f"rows and columns are int32 numbers, found {found[0]}; call .int()")
+
+
+def checked_lines(cells: Cells, pulses: Tensor, rows: Tensor | None, columns: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the numbers of the rows and columns that pulses are for; raise as `check_pulses`."""
+    check_pulses(cells, pulses, rows, columns)
+    _, _, height, width = cells.state.shape
+    rows = all_lines(height) if rows is None else rows
+    columns = all_lines(width) if columns is None else columns
     return rows.contiguous(), columns.contiguous()
 
 
-def check_each_once(cells: Cells, rows: Tensor, columns: Tensor) -> None:
-    """Raise ShapeError for rows or columns that do not exist or are named twice."""
-    for lines, size in zip((rows.tolist(), columns.tolist()), cells.state.shape[2:], strict=True):
-        if len(set(lines)) < len(lines) or not set(lines) <= set(range(size)):
+def check_each_once(cells: Cells, *lists: Tensor | None) -> None:
+    """Raise ShapeError for rows, then columns, that do not exist or are named twice; None for all of them."""
+    for lines, size in zip(lists, cells.state.shape[2:], strict=True):
+        named = [] if lines is None else lines.tolist()
+        if len(set(named)) < len(named) or not set(named) <= set(range(size)):
             raise wrong_lines(cells)
 
 

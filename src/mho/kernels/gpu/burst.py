@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from mho.kernels.burst import check_each_once, checked_lines
+from mho.kernels.burst import check_each_once, check_pulses
 from mho.kernels.cells import Cells, Fuse
 from mho.kernels.gpu.compiling import changed, counter, start
 from mho.kernels.gpu.fuse import fuses
@@ -21,24 +21,27 @@ def burst_(
 
     Lists of rows or columns that lie on the GPU are not looked at: a line outside, or named twice, is undefined.
     """
-    row_list, column_list = checked_lines(cells, pulses, rows, columns)
-    if not (row_list.is_cuda or column_list.is_cuda):
-        check_each_once(cells, row_list, column_list)
+    check_pulses(cells, pulses, rows, columns)
+    check_each_once(cells, *(lines if lines is not None and lines.is_cpu else None for lines in (rows, columns)))
     if pulses.numel() == 0:
         return
     chips, devices, height, width = cells.state.shape
     given, device = Given(cells), cells.state.device
     block = block_of(pulses.numel())
-    programs = -(-pulses[0].numel() // block)
+    programs = -(-(pulses.numel() // chips) // block)
     kernel = law_kernel("burst", cells.device, cells.per_cell)  # type: ignore[arg-type]  # mypy: a class is hashable
     start(
-        kernel, (chips * programs,), cells.state, pulses, pulses if rows is None else row_list.to(device),
-        pulses if columns is None else column_list.to(device), keys.contiguous(), given(cells.frozen),
-        given(cells.counts), given(cells.apparent), given(cells.write_noise), cells.totals,
-        pulses if fuse is None else fuse.flags, zero(device) if tick is None else tick, devices * height * width,
-        height, width, len(row_list), len(column_list), counter(vector), counter(step), programs, *given.arrays,
-        BY_ROW=int(rows is not None), BY_COLUMN=int(columns is not None), COUNTS=int(cells.counts is not None),
-        FUSES=fuses(fuse), BLOCK=block, **given.flags,
+        kernel, (chips * programs,), cells.state, pulses, _listed(rows, pulses), _listed(columns, pulses),
+        keys.contiguous(), given(cells.frozen), given(cells.counts), given(cells.apparent), given(cells.write_noise),
+        cells.totals, pulses if fuse is None else fuse.flags, zero(device) if tick is None else tick,
+        devices * height * width, height, width, *pulses.shape[2:], counter(vector), counter(step), programs,
+        *given.arrays, BY_ROW=int(rows is not None), BY_COLUMN=int(columns is not None),
+        COUNTS=int(cells.counts is not None), FUSES=fuses(fuse), BLOCK=block, **given.flags,
     )  # fmt: skip
     changed(*moved(cells))
     show_(cells)
+
+
+def _listed(lines: Tensor | None, pulses: Tensor) -> Tensor:
+    """Return a list of lines on the device of the pulses, or what the kernel will not read in place of none."""
+    return pulses if lines is None else lines.to(pulses.device).contiguous()

@@ -10,10 +10,12 @@ from typing import Any
 from torch import Tensor
 
 from mho.devices.base import Device, law_arguments
+from mho.errors import ShapeError
 from mho.kernels.arguments import template
 from mho.kernels.cells import Cells
 from mho.kernels.gpu.compiling import assembly, compiled_module, typed
 from mho.kernels.translate import law_source, law_tables
+from mho.random import WORDS
 
 HELPERS = {"pulse": ("triton_write",), "burst": ("triton_write",), "mean": ("triton_write", "ways")}
 """What stands above the template of a kernel."""
@@ -95,9 +97,17 @@ def law_assembly(
 
 
 class Given:
-    """What the kernels take of a tile: the law's arrays and the lengths of its tables, and how they are compiled."""
+    """What the kernels take of a tile: the law's arrays and the lengths of its tables, and how they are compiled.
+
+    Raises ShapeError for a tile of 2^31 devices or more.
+    """
 
     def __init__(self, cells: Cells) -> None:
+        if cells.state.numel() // cells.state.shape[0] >= WORDS // 2:
+            raise ShapeError(
+                f"a chip's tile of {' x '.join(map(str, cells.state.shape[1:]))} devices was asked for; the kernels of "
+                "a GPU number a tile's devices by 31 bits: use smaller tiles (mapping.max_rows, mapping.max_columns)"
+            )
         names = law_arguments(cells.device)
         tables = [cells.extra[n] for n in cells.device.state] + [cells.parameters[n] for n in names]
         self.arrays = [*tables, *(table.shape[1] for table in tables if table.dim() == 2)]

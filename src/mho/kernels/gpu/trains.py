@@ -84,7 +84,7 @@ def tapes(
     columns, rows, device = inputs + samples.bias, samples.d.shape[2], samples.x.device
     room = -(-len(run) * -(-scheme.bl // 4) // 8)
     own = torch.empty(chips * room * (columns + rows), dtype=torch.int64, device=device)
-    x_tape, d_tape = own[: chips * room * columns], own[chips * room * columns :]
+    x_tape, d_tape = own.split((chips * room * columns, chips * room * rows))
     listed = 0 if device_of is None else groups
     sizes = (chips * room * 8, chips * room * listed, chips)
     quads, chosen, ends = torch.empty(sum(sizes), dtype=torch.int32, device=device).split(sizes)
