@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mho.kernels.product import Draws
 from mho.periphery import Periphery
 from mho.periphery.product import bind, multiply
-from periphery.products import kernel_product, make_keys, reference_product, rounding
+from periphery.products import compare, kernel_product, make_keys
 
 BIT = st.one_of(st.none(), st.integers(2, 12))
 BITS = st.one_of(BIT, st.lists(BIT, min_size=2, max_size=2))
@@ -39,36 +39,6 @@ def peripheries(draw):
     )
 
 
-def compare(config, weights, x, bias, call, first):
-    """Return (codes compared, codes that differ) after checking that each lies within rounding of an edge."""
-    out, product = kernel_product(config, weights, x, call=call, first=first, bias=bias)
-    outcomes = reference_product(config, weights, x, call=call, first=first, bias=bias)
-    compared = differing = repeats = skipped = 0
-    for c, row in enumerate(outcomes):
-        for v, outcome in enumerate(row):
-            slack = rounding(weights[c].numpy(), outcome)
-            repeats += outcome.repeats
-            if outcome.nearest < 4 * slack.max():
-                skipped += 1  # whether it is repeated hangs on rounding
-                continue
-            y = out[c, v].numpy().astype(np.float64)
-            scaled = np.divide(y, outcome.scale, out=np.zeros_like(y), where=outcome.scale != 0)
-            expected = np.divide(outcome.y, outcome.scale, out=np.zeros_like(y), where=outcome.scale != 0)
-            slack = slack + 1e-6 * np.abs(expected)
-            if outcome.step == 0:
-                np.testing.assert_array_less(np.abs(scaled - expected), slack + 1e-12)
-                continue
-            compared += len(y)
-            off = np.rint((scaled - expected) / outcome.step)
-            np.testing.assert_array_less(np.abs(scaled - expected - off * outcome.step), slack + 1e-12)
-            for r in np.flatnonzero(off):
-                differing += 1
-                assert abs(off[r]) == 1
-                assert outcome.edge[r] <= slack[r], "a code differs away from the edge between codes"
-    assert skipped or repeats == product.repeats
-    return compared, differing
-
-
 @settings(max_examples=300)
 @given(
     config=peripheries(), rows=st.integers(1, 9), columns=st.integers(1, 40), bias=st.booleans(),
@@ -81,7 +51,7 @@ def test_matches_reference(config, rows, columns, bias, seed, call, first):
     weights = torch.from_numpy(generator.uniform(-1, 1, (CHIPS, rows, columns + bias)).astype(np.float32))
     x = generator.normal(size=(CHIPS, 3, columns)).astype(np.float32)
     x[generator.random((CHIPS, 3)) < 0.2] = 0.0
-    compared, differing = compare(config, weights, torch.from_numpy(x), bias, call, first)
+    compared, differing = compare(config, weights, torch.from_numpy(x), bias=bias, call=call, first=first)
     assert differing <= max(2, 0.02 * compared)
 
 
@@ -90,7 +60,7 @@ def test_few_codes_differ_at_all():
     generator = np.random.default_rng(1)
     weights = torch.from_numpy(generator.uniform(-0.6, 0.6, (2, 64, 128)).astype(np.float32))
     x = torch.from_numpy(generator.normal(size=(2, 1500, 128)).astype(np.float32))
-    compared, differing = compare(Periphery(output_bound=4.0), weights, x, False, 3, 0)
+    compared, differing = compare(Periphery(output_bound=4.0), weights, x, bias=False, call=3, first=0)
     print(f"{differing} of {compared} codes differ, each within rounding of its edge")
     assert compared > 180_000
     assert differing < 1e-3 * compared

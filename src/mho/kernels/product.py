@@ -38,7 +38,8 @@ class Converters:
     """The constants of one product's periphery, per chip, in the form that the kernels read.
 
     table: (chips, 16) float32: input range, DAC step, 1/step, input noise, scale, -, -, -,
-    output bound, ADC step, 1/step, output noise, weight noise squared, -, -, -. `on` gives it on another device.
+    output bound, ADC step, 1/step, output noise, weight noise squared, -, -, -. numbers: what the table began with,
+    and begins with on another device (`on`).
     """
 
     table: Tensor
@@ -51,6 +52,7 @@ class Converters:
     adc_stochastic: bool
     output_noise: bool
     weight_noise: bool
+    numbers: np.ndarray
     elsewhere: dict[torch.device, Tensor] = field(default_factory=dict, init=False)
 
     def on(self, device: torch.device) -> Tensor:
@@ -61,9 +63,6 @@ class Converters:
         if found is None:
             found = self.elsewhere[device] = torch.tensor(self.numbers, device=device)
         return found
-
-    def __post_init__(self) -> None:
-        self.numbers: np.ndarray = self.table.numpy()
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"elsewhere": {}}

@@ -60,6 +60,13 @@ class Product:
         """Of the reads, how many were repeats by bound management; what a GPU counted is copied from it."""
         return self.counted[1] + sum(int(there[1]) for there in self.counting.values())
 
+    def count(self, vectors: int, device: torch.device) -> None:
+        """Count reads that no kernel counts; on a GPU there, as a graph of launches has them too."""
+        if device.type == "cpu":
+            self.counted[0] += vectors
+        else:
+            self.on_gpu(device).counts[0] += vectors
+
     def on_gpu(self, device: torch.device) -> How:
         """Return how the kernels of a GPU make this product."""
         counts = self.counting.get(device)
@@ -122,7 +129,7 @@ def bind(settings: Periphery, chips: int) -> Product:
         torch.from_numpy(table), scaled=p.noise_management == "max-abs", dac=bool(table[:, 1].any()),
         dac_stochastic=p.dac_stochastic, input_noise=any(numbers(p.input_noise)), bounded=p.output_bound is not None,
         adc=bool(table[:, 9].any()), adc_stochastic=p.adc_stochastic, output_noise=any(numbers(p.output_noise)),
-        weight_noise=any(numbers(p.weight_noise)),
+        weight_noise=any(numbers(p.weight_noise)), numbers=table.copy(),
     )  # fmt: skip
     return Product(settings, converters, torch.zeros(chips))
 
@@ -147,7 +154,7 @@ def multiply(
     """
     on_gpu = resolve(product.backend, out) == "gpu"
     if product.settings.ideal:
-        product.counted[0] += x.shape[0] * x.shape[1]
+        product.count(x.shape[0] * x.shape[1], out.device)
         _ideal(product, weights, x, out, bias=bias, adding=adding)
         return
     if product.settings.noise_management == "running-max":
@@ -175,6 +182,31 @@ def multiply(
         plan.busy.release()
     if target is not out:
         out += target
+
+
+def read_lines(product: Product, shown: Tensor, draws: Draws, out: Tensor) -> None:
+    """Write into `out` what lines of an array show, (chips, lines, cells), each read by a product with one input, of 1.
+
+    Input noise, bound management and a running scale are those of whole products: no product here may have them.
+    """
+    chips, many, cells = shown.shape
+    if resolve(product.backend, out) == "gpu":
+        from mho.kernels.gpu.product import read
+
+        read(product.on_gpu(out.device), shown, draws, out)
+        return
+    product.counted[0] += chips * many
+    one = torch.ones(chips, many, 1)
+    plan = product.plan(one.shape, cells, False)
+    try:
+        for part in plan.parts:
+            n = part.last_vector - part.vector
+            own = shown[part.chip : part.last_chip, part.vector : part.last_vector]
+            plan.prepare(one, draws, part)
+            y = torch.mul(own, plan.inputs[:, :n], out=plan.outputs[:, :n])
+            plan.finish_(y, draws, out, part, adding=False)
+    finally:
+        plan.busy.release()
 
 
 def _ideal(product: Product, weights: Tensor, x: Vectors, out: Tensor, *, bias: bool, adding: bool) -> None:

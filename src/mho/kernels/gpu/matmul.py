@@ -43,7 +43,7 @@ def operand(weights: Tensor, precision: str) -> Tensor:
 
 def _whole(weights: Tensor) -> Tensor:
     """Return the copy of the whole rows that weights (chips, rows, columns) are a part of."""
-    chips, rows, _ = weights.shape
+    rows = weights.shape[1]
     pitch = weights.stride(1)
     if weights.stride(2) == 1 and rows > 1 and weights.stride(0) == rows * pitch:
         weights = _widened(weights, pitch)

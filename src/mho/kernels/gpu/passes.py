@@ -6,10 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import increment_version
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from mho.kernels.gpu.compiling import kernels, start
+from mho.kernels.gpu.compiling import changed, counter, kernels, power_of_two, start
 from mho.kernels.gpu.zero import zero
 
 BLOCK = 1024
@@ -24,7 +23,7 @@ def unfold(images: Tensor, start_: Tensor, offset: Tensor) -> Tensor:
     count, size = images.shape
     positions, elements = start_.numel(), offset.numel()
     out = torch.empty(count, positions, elements, device=images.device)
-    block = min(256, max(16, 1 << max(0, elements - 1).bit_length()))
+    block = power_of_two(elements, 16, 256)
     vectors = BLOCK // block
     if out.numel():
         start(
@@ -42,7 +41,7 @@ def fold(patches: Tensor, size: int, start_: Tensor, offset: Tensor) -> Tensor:
     count = patches.shape[0]
     ends, order = _inverse(start_, offset, size)
     out = torch.empty(count, size, device=patches.device)
-    block = min(BLOCK // 4, max(32, 1 << max(0, size - 1).bit_length()))
+    block = power_of_two(size, 32, BLOCK // 4)
     if out.numel():
         start(
             _passes().fold, (count, -(-size // block)), out, patches.contiguous(), ends, order, size,
@@ -72,7 +71,9 @@ def normals(keys: Tensor, shape: tuple[int, ...], call: int = 0, tick: Tensor | 
     size = out.numel() // shape[0]
     pieces = -(-size // BLOCK)
     tick = zero(keys.device) if tick is None else tick
-    start(_passes().normals, (shape[0] * pieces,), out, keys.contiguous(), tick, size, pieces, call, BLOCK=BLOCK)
+    start(
+        _passes().normals, (shape[0] * pieces,), out, keys.contiguous(), tick, size, pieces, counter(call), BLOCK=BLOCK
+    )
     return out
 
 
@@ -85,7 +86,7 @@ def leak_(state: Tensor, keep: Tensor, reset: Tensor) -> None:
         _passes().leak, (-(-total // BLOCK),), state, keep, reset, total, total // state.shape[0],
         KEEPS=int(keep.dim() > 1), RESETS=int(reset.dim() > 1), BLOCK=BLOCK,
     )  # fmt: skip
-    increment_version(state)
+    changed(state)
 
 
 def _passes() -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mho.kernels.gpu.compiling import kernels, start
+from mho.kernels.gpu.compiling import counter, kernels, power_of_two, start
 from mho.kernels.gpu.matmul import operand, product
 from mho.kernels.gpu.zero import zero
 from mho.kernels.product import Draws, How, Patched, Vectors
@@ -61,7 +61,7 @@ class _Source:
         return self.values, self.start, self.offset
 
     @property
-    def places(self) -> tuple[int, int, int, int]:
+    def places(self) -> tuple[int, ...]:
         return *self.values.stride(), self.positions
 
 
@@ -69,7 +69,7 @@ class _Part:
     """A run of vectors of all chips on its way through the array."""
 
     def __init__(self, how: How, source: _Source, draws: Draws, run: tuple[int, int], shape: tuple[int, int]) -> None:
-        self.how, self.source, self.draws = how, source, draws
+        self.how, self.source = how, source
         self.begin, last = run
         self.chips, self.width = shape
         self.vectors = last - self.begin
@@ -78,7 +78,7 @@ class _Part:
         converters, numbers = how.converters, (self.chips, self.vectors)
         self.table = converters.on(self.device)
         self.tick = zero(self.device) if draws.tick is None else draws.tick
-        self.keys = draws.keys.contiguous()
+        self.keys, self.first, self.call = draws.keys.contiguous(), counter(draws.first), counter(draws.call)
         self.scales = torch.empty(numbers, device=self.device)
         self.norms = torch.empty(numbers, device=self.device) if converters.weight_noise else self.scales
         self.repeating = how.management != "none" and converters.bounded
@@ -92,7 +92,7 @@ class _Part:
         start(
             _plain().prepare, (-(-self.total // vectors),), *self.source.pointers, self.keys, self.table, self.tick,
             out, self.scales, self.norms, self.marks, self.how.counts, self.total, self.vectors, self.begin, self.width,
-            pitch, *self.source.places, self.draws.first, self.draws.call, BIAS=int(bias), SCALED=int(c.scaled),
+            pitch, *self.source.places, self.first, self.call, BIAS=int(bias), SCALED=int(c.scaled),
             CONVERTS=int(c.dac), NOISY=int(c.input_noise), STOCHASTIC=int(c.dac_stochastic), NORM=int(c.weight_noise),
             MARKS=int(self.repeating), PATCHED=self.source.patched, ONCE=int(pitch <= block), VECTORS=vectors,
             BLOCK=block, num_warps=_warps(vectors * block),
@@ -106,7 +106,7 @@ class _Part:
         start(
             _plain().finish, (-(-self.total // vectors), -(-rows // block)), y, self.scales, self.norms, self.marks,
             self.keys, self.table, self.tick, out, self.total, self.vectors, self.begin, rows, *out.stride(),
-            self.draws.first, self.draws.call, BOUNDED=int(c.bounded), CONVERTS=int(c.adc),
+            self.first, self.call, BOUNDED=int(c.bounded), CONVERTS=int(c.adc),
             NOISY=int(c.output_noise or c.weight_noise), STOCHASTIC=int(c.adc_stochastic), WEIGHS=int(c.weight_noise),
             MARKS=int(self.repeating), ADDING=int(adding), VECTORS=vectors, BLOCK=block,
             num_warps=_warps(vectors * block),
@@ -126,7 +126,7 @@ class _Part:
         start(
             _repeats().again, grid, *self.source.pointers, weights, self.keys, self.table, self.tick, self.scales,
             self.marks, reaches, self.how.counts, out, self.total, self.vectors, self.begin, self.width, rows,
-            *self.source.places, *weights.stride(), *out.stride(), self.draws.first, self.draws.call,
+            *self.source.places, *weights.stride(), *out.stride(), self.first, self.call,
             **self._inputs(bias), NOISY_OUT=int(c.output_noise or c.weight_noise), WEIGHS=int(c.weight_noise),
             CONVERTS_OUT=int(c.adc), STOCHASTIC_OUT=int(c.adc_stochastic), PATCHED=self.source.patched,
             WORST=int(worst), REPEATS=self.how.repeats, GROUP=group, ROWS=TILE[0], BLOCK=TILE[1],
@@ -139,7 +139,7 @@ class _Part:
         start(
             _repeats().search, grid, *self.source.pointers, weights, self.keys, self.table, self.tick, self.scales,
             self.marks, self.total, self.vectors, self.begin, self.width, rows, *self.source.places, *weights.stride(),
-            self.draws.first, self.draws.call, **self._inputs(bias), NOISY_OUT=int(c.output_noise or c.weight_noise),
+            self.first, self.call, **self._inputs(bias), NOISY_OUT=int(c.output_noise or c.weight_noise),
             WEIGHS=int(c.weight_noise), PATCHED=self.source.patched,
             PRECISION="tf32" if self.how.precision == "tf32" else "ieee", REPEATS=self.how.repeats, GROUP=group,
             ROWS=SEARCH_TILE[0], BLOCK=SEARCH_TILE[1],
@@ -166,7 +166,7 @@ class _Part:
     def _looking(self, rows: int, block: int) -> tuple[tuple[int, int], int]:
         """Return the grid that looks through the marks, and how many a program sees."""
         parts = -(-rows // block)
-        group = min(MAX_GROUP, _power(max(1, self.total * parts // MANY)))
+        group = power_of_two(self.total * parts // MANY, 1, MAX_GROUP)
         return (-(-self.total // group), parts), group
 
 
@@ -198,12 +198,13 @@ def multiply(
 
 def read(how: How, shown: Tensor, draws: Draws, out: Tensor) -> None:
     """Write into `out` what lines of an array show, (chips, lines, cells), each read by an input of 1 of its own."""
-    chips, many, cells = shown.shape
+    chips, many, _ = shown.shape
     if shown.numel() == 0:
         return
     one = torch.ones(chips, many, 1, device=shown.device)
     part = _Part(how._replace(management="none"), _Source.of(one), draws, (0, many), (chips, 1))
-    part.finish(shown * part.prepare(False, 1, torch.float32), out, False)
+    y = torch.empty(shown.shape, device=shown.device)  # dense, as a product of strided lines would not be
+    part.finish(torch.mul(shown, part.prepare(False, 1, torch.float32), out=y), out, False)
 
 
 def peaks(x: Vectors, bias: bool) -> Tensor:
@@ -237,14 +238,9 @@ def _runs(vectors: int, size: int) -> Iterator[tuple[int, int]]:
 
 def _tile(width: int, longest: int) -> tuple[int, int]:
     """Return how many vectors a program takes, and how many elements of each at a time."""
-    block = min(longest, max(16, _power(width)))
+    block = power_of_two(width, 16, longest)
     return max(1, ELEMENTS // block), block
 
 
 def _warps(elements: int) -> int:
     return 8 if elements > ELEMENTS else 4
-
-
-def _power(n: int) -> int:
-    """Return the smallest power of two that is at least n."""
-    return 1 << max(0, n - 1).bit_length()

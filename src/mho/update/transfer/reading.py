@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mho.kernels.product import Draws
-from mho.periphery.product import bind, multiply
+from mho.periphery.product import bind, multiply, read_lines
 from mho.periphery.settings import Periphery
 from mho.tiles.array import Array
 from mho.update.transfer.lines import Lines
@@ -41,33 +41,16 @@ class Reader:
         many = len(lines.numbers)
         if self.call < 0:
             self.call = self.array.tile_list[0].next_call("transfer")
-        draws = Draws(self.array.tile_list[0].role_keys["transfer"], self.call, 0, self.first)
+        tile = self.array.tile_list[0]
+        draws = Draws(tile.role_keys["transfer"], self.call, 0, self.first, tile.tick_of("transfer"))
         self.first += many
         shown = lines.of(weights, 2).transpose(1, 2)
         if self.product.settings.ideal:
-            self.product.reads += chips * many
+            self.product.count(chips * many, shown.device)
             return shown.clone()
-        out = torch.empty(chips, many, cells)
+        out = torch.empty(chips, many, cells, device=weights.device)
         if self.alone:
-            self._read_alone(shown, draws, out)
+            read_lines(self.product, shown, draws, out)
         else:
-            x = torch.zeros(chips, many, count)
-            x[:, torch.arange(many), torch.tensor(lines.numbers)] = 1.0
-            multiply(self.product, weights, x, draws, out)
+            multiply(self.product, weights, lines.one_hot(chips, count, weights.device), draws, out)
         return out
-
-    def _read_alone(self, shown: Tensor, draws: Draws, out: Tensor) -> None:
-        """Read lines as products of one input each."""
-        chips, many, cells = shown.shape
-        self.product.reads += chips * many
-        one = torch.ones(chips, many, 1)
-        plan = self.product.plan(one.shape, cells, False)
-        try:
-            for part in plan.parts:
-                n = part.last_vector - part.vector
-                own = shown[part.chip : part.last_chip, part.vector : part.last_vector]
-                plan.prepare(one, draws, part)
-                y = torch.mul(own, plan.inputs[:, :n], out=plan.outputs[:, :n])
-                plan.finish_(y, draws, out, part, adding=False)
-        finally:
-            plan.busy.release()
