@@ -17,7 +17,7 @@ def balanced(labels: Tensor | np.ndarray, count: int, *, seed: int = 0) -> Tenso
     `count` is no multiple of the classes, the first ones have one more. Raises ConfigError for a count that is smaller
     than the number of classes or that a class cannot fill.
     """
-    found = np.asarray(labels)
+    found = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
     classes = np.unique(found)
     each, more = divmod(count, max(1, len(classes)))
     if each < 1:
@@ -78,16 +78,24 @@ def check_labels(labels: Tensor | np.ndarray, count: int, loss: str) -> Tensor:
     return made.long()
 
 
-def check_outputs(out: Tensor, labels: Tensor, loss: str) -> None:
-    """Raise ConfigError for labels beyond outputs (chips, images, classes), ShapeError for targets that do not fit."""
+def largest(labels: Tensor) -> int:
+    """Return the largest class number of a calibration set; 0 for targets."""
+    return 0 if labels.is_floating_point() else int(labels.max())
+
+
+def check_outputs(out: Tensor, labels: Tensor, loss: str, most: int) -> None:
+    """Raise ConfigError for labels beyond outputs (chips, images, classes), ShapeError for targets that do not fit.
+
+    most: the largest label of the calibration set.
+    """
     if loss == "mse":
         if out.shape[1:] != labels.shape:
             raise ShapeError(
                 f"targets of shape {tuple(labels.shape)} were given for outputs of shape {tuple(out.shape[1:])}; the "
                 "mean square error compares one with one"
             )
-    elif out.dim() != 3 or int(labels.max()) >= out.shape[2]:
+    elif out.dim() != 3 or most >= out.shape[2]:
         raise ConfigError(
             f"the network gives outputs of shape {tuple(out.shape[1:])} (images, classes), but the calibration set has "
-            f"a label {int(labels.max())}; labels run from 0 to the number of outputs - 1"
+            f"a label {most}; labels run from 0 to the number of outputs - 1"
         )

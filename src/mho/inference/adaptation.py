@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from mho.errors import ConfigError, NotFiniteError
 from mho.inference.adapt_report import AdaptReport, LayerMemory
-from mho.inference.adapt_set import check_images, check_labels, check_outputs
+from mho.inference.adapt_set import check_images, check_labels, check_outputs, largest
+from mho.inference.evaluation import device_of
 from mho.inference.sparse import Adapted
 from mho.inference.sparse_attach import adapted_layers, attach, detach, named_layers, put_back
 from mho.inference.sparse_settings import Adaptation, RandomSparse
@@ -94,7 +95,7 @@ def importance(
         layers = attach(model, RandomSparse(1.0, bits=None))
         values = [one.values for one in layers.values()]
         with only(model, values):
-            for rows in torch.arange(len(images)).split(training.batch_size):
+            for rows in torch.arange(len(images), device=run.device).split(training.batch_size):
                 (run.loss(rows).sum() * (len(rows) / len(images))).backward()
         scores = [torch.zeros_like(v[0]) if v.grad is None else v.grad.square().mean(0) for v in values]
     finally:
@@ -123,7 +124,9 @@ class _Run:
     """A calibration set on a model with memories, and how the values descend its loss."""
 
     def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, training: Adaptation) -> None:
-        self.model, self.images, self.labels, self.training = model, images, labels, training
+        self.model, self.training, self.device = model, training, device_of(model)
+        self.most = largest(labels)
+        self.images, self.labels = images.to(self.device), labels.to(self.device)
         layer = next(iter(named_layers(model).values()))
         self.chips = len(layer.chips)
         self.order = make_key(layer.seed, 0, "adaptation", "order")
@@ -131,8 +134,9 @@ class _Run:
 
     def teach(self, teacher: nn.Module) -> None:
         """Run the teacher over the calibration set and keep its outputs."""
+        parts, place = self.images.split(self.training.batch_size), device_of(teacher)
         with torch.no_grad(), evaluating(teacher):
-            self.taught = torch.cat([teacher(x) for x in self.images.split(self.training.batch_size)])
+            self.taught = torch.cat([teacher(x.to(place)) for x in parts]).to(self.device)
 
     def adapt(self, layers: dict[str, Adapted], progress: Progress | None) -> AdaptReport:
         """Train the values of the layers; return how it went."""
@@ -164,18 +168,20 @@ class _Run:
         optimizer = kind(values, lr=training.lr)
         steps, step, history = training.epochs * math.ceil(count / training.batch_size), 0, []
         for epoch in range(training.epochs):
-            total = torch.zeros(self.chips)
-            for rows in torch.from_numpy(permutation(count, self.order, epoch)).split(training.batch_size):
+            total = torch.zeros(self.chips, device=self.device)
+            order = torch.from_numpy(permutation(count, self.order, epoch)).to(self.device)
+            for rows in order.split(training.batch_size):
                 if training.schedule == "cosine":
                     optimizer.param_groups[0]["lr"] = training.lr * (1 + math.cos(math.pi * step / steps)) / 2
                 loss = self.loss(rows)
-                if not bool(torch.isfinite(loss.detach()).all()):
-                    raise NotFiniteError(f"the loss of epoch {epoch + 1} is {loss.tolist()} over the chips")
+                if not loss.is_cuda:  # there at the end of the epoch: a look would wait for the device
+                    self.check(loss, epoch)
                 optimizer.zero_grad()
                 loss.sum().backward()
                 optimizer.step()
                 total += loss.detach() * len(rows)
                 step += 1
+            self.check(total / count, epoch)
             if not all(bool(torch.isfinite(v.detach()).all()) for v in values):
                 raise NotFiniteError(f"values are NaN or infinite after epoch {epoch + 1}")
             history.append(tuple((total / count).tolist()))
@@ -183,11 +189,16 @@ class _Run:
                 progress(epoch + 1, training.epochs, sum(history[-1]) / self.chips)
         return tuple(history)
 
+    def check(self, loss: Tensor, epoch: int) -> None:
+        """Raise NotFiniteError for a loss over chips that is NaN or infinite."""
+        if not bool(torch.isfinite(loss.detach()).all()):
+            raise NotFiniteError(f"the loss of epoch {epoch + 1} is {loss.tolist()} over the chips")
+
     def loss(self, rows: Tensor) -> Tensor:
         """Return the mean loss of every chip, (chips,), over these images."""
         out = per_chip(self.model(spread(self.images[rows], self.chips)), self.chips)
         labels = self.labels[rows]
-        check_outputs(out, labels, self.training.loss)
+        check_outputs(out, labels, self.training.loss, self.most)
         if self.training.loss == "mse":
             return (out - labels).square().flatten(1).mean(1)
         if self.taught is None:
@@ -206,11 +217,11 @@ class _Run:
     @torch.no_grad()
     def score(self) -> tuple[float, ...]:
         """Return the accuracy of every chip on the calibration set in percent, or for "mse" the mean square error."""
-        total = torch.zeros(self.chips, dtype=torch.float64)
-        for rows in torch.arange(len(self.images)).split(self.training.batch_size):
+        total = torch.zeros(self.chips, dtype=torch.float64, device=self.device)
+        for rows in torch.arange(len(self.images), device=self.device).split(self.training.batch_size):
             out = per_chip(self.model(spread(self.images[rows], self.chips)), self.chips)
             labels = self.labels[rows]
-            check_outputs(out, labels, self.training.loss)
+            check_outputs(out, labels, self.training.loss, self.most)
             if self.training.loss == "mse":
                 total += (out - labels).square().flatten(1).mean(1) * len(rows)
             else:

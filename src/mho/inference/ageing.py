@@ -32,7 +32,7 @@ class Chip(NamedTuple):
     def xi(self, purpose: str, like: Tensor, call: int = 0) -> Tensor:
         """Return standard normal draws, one for every device."""
         keys = self.keys(purpose)[self.place : self.place + 1].contiguous()
-        return normals(keys, (1, *like.shape), call)[0]
+        return normals(keys.to(like.device), (1, *like.shape), call)[0]
 
     def of(self, value: PerChip, name: str) -> float:
         """Return the value of this chip; raise ConfigError for a list of another length."""

@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mho.errors import ConfigError, NotFiniteError
 from mho.inference.adapt_set import check_images
-from mho.inference.evaluation import chip_count
+from mho.inference.evaluation import chip_count, device_of
 from mho.nn.batchnorm import NormBatchNorm
 from mho.nn.chips import spread
 from mho.nn.modes import evaluating
@@ -61,7 +61,7 @@ def batchnorm_layers(model: nn.Module) -> list[_BatchNorm | NormBatchNorm]:
 
 
 def _measure(model: nn.Module, layers: list[_BatchNorm | NormBatchNorm], batches: tuple[Tensor, ...]) -> None:
-    chips, seen = chip_count(model), 0
+    chips, seen, device = chip_count(model), 0, device_of(model)
     with evaluating(model):
         for one in layers:
             one.training = True
@@ -69,7 +69,7 @@ def _measure(model: nn.Module, layers: list[_BatchNorm | NormBatchNorm], batches
             seen += len(x)
             for one in layers:
                 one.momentum = len(x) / seen  # the mean over all images; the first batch replaces what was there
-            model(spread(x, chips))
+            model(spread(x.to(device), chips))
     for one in layers:
         if not all(bool(b.isfinite().all()) for b in one.buffers(recurse=False) if b.is_floating_point()):
             raise NotFiniteError("a BatchNorm layer measured NaN or infinity; look at the weights on the chips")

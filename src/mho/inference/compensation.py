@@ -27,7 +27,7 @@ def factors(before: Sequence[Tensor], after: Sequence[Tensor], kind: Compensatio
     large by its share of the power. It is 1 where no answer was there before or none is left, and at most 100.
     """
     if kind == "none":
-        return [torch.ones(b.shape[0], 1, 1) for b in before]
+        return [b.new_ones(b.shape[0], 1, 1) for b in before]
     pairs = zip(before, after, strict=True)
     sums = [torch.stack([(b * b).sum(2), (b * a).sum(2)]).double() for b, a in pairs]
     if kind == "global":

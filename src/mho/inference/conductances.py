@@ -85,7 +85,7 @@ class Conductances:
             both = torch.stack((weights, -weights), dim=1)
             return both.clamp_min_(0.0).mul_(self.window).add_(self.g_min)
         chips, rows, columns = weights.shape
-        out = torch.zeros(chips, 1, rows, columns + (self.layout == "offset"))
+        out = torch.zeros(chips, 1, rows, columns + (self.layout == "offset"), device=weights.device)
         out[:, 0, :, :columns] = weights
         return out.mul_(self.per_weight).add_(0.5 * (self.g_min + self.g_max))
 

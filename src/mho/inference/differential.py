@@ -127,9 +127,10 @@ class Memory:
     def log_resistances(self, bits: Tensor, purpose: str = "device") -> Tensor:
         """Return ln R of devices that were written with bits (rows, columns): (chips, rows, columns), R in ohm."""
         s, draw = self.states, self._draw(bits)
-        z = normals(draw.keys(f"write {purpose}"), (len(self.chips), *bits.shape), self.write)
+        keys = draw.keys(f"write {purpose}").to(bits.device)
+        z = normals(keys, (len(self.chips), *bits.shape), self.write)
         median = torch.where(bits, math.log(s.low), math.log(s.high))
-        shift = s.chip_sigma * self._shared("shift", 1)
+        shift = s.chip_sigma * self._shared("shift", 1).to(bits.device)
         return z * torch.where(bits, s.low_sigma, s.high_sigma) + median + shift
 
     def single(self, bits: Tensor, threshold: float | None = None) -> Tensor:
@@ -143,7 +144,7 @@ class Memory:
         return self.log_resistances(bits) + self._offsets(bits) < second
 
     def _offsets(self, bits: Tensor) -> Tensor:
-        return self.states.offset * self._shared("sense amplifiers", bits.shape[1])
+        return self.states.offset * self._shared("sense amplifiers", bits.shape[1]).to(bits.device)
 
     def _shared(self, purpose: str, size: int) -> Tensor:
         """Return standard normal draws (chips, 1, size) that every write shares."""

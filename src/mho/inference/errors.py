@@ -79,8 +79,8 @@ class WriteError:
         parts = []
         for name, value, number in (("d2d", self.d2d, 0), ("c2c", self.c2c, call)):
             if any(numbers(value)):
-                size = torch.from_numpy(over_chips(value, like.shape[0], f"error.{name}").copy())
-                xi = normals(draw.keys(f"program {name}"), tuple(like.shape), number)
+                size = torch.from_numpy(over_chips(value, like.shape[0], f"error.{name}").copy()).to(like.device)
+                xi = normals(draw.keys(f"program {name}").to(like.device), tuple(like.shape), number)
                 parts.append(xi.mul_(size.reshape(-1, *[1] * (like.dim() - 1))))
         return None if not parts else parts[0] if len(parts) == 1 else parts[0].add_(parts[1])
 
@@ -120,12 +120,13 @@ class WriteError:
         import torch
 
         rows = torch.tensor(self.table if len(self.table) > 1 else self.table * 2)
+        knots, rows = rows[:, 0].tolist(), rows.to(target.device)
         width = (rows[1:, 0] - rows[:-1, 0]).unsqueeze(1)
         slopes = torch.where(width > 0, (rows[1:, 1:] - rows[:-1, 1:]) / width.clamp_min(SMALLEST), 0.0)
         x = (target - conductances.g_min) / conductances.window
-        x.clamp_(float(rows[0, 0]), float(rows[-1, 0]))
+        x.clamp_(knots[0], knots[-1])
         above = torch.zeros_like(x, dtype=torch.uint8)
-        for knot in rows[1:-1, 0].tolist():  # counting is ten times as fast as searchsorted
+        for knot in knots[1:-1]:  # counting is ten times as fast as searchsorted
             above += x > knot
         line = above.flatten().long()
         x = x.flatten().sub_(rows[:, 0].index_select(0, line))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, Literal, Protocol
 
 import torch
@@ -41,13 +42,13 @@ def evaluate(
     once; the noise of converters is drawn for each such part. Evaluating changes nothing in training. Raises ShapeError
     for images and labels that do not belong together, and NotFiniteError for NaN or infinity.
     """
-    chips, count = chip_count(model), _count(data)
-    hits = torch.zeros(chips, dtype=torch.int64)
+    chips, count, device = chip_count(model), _count(data), device_of(model)
+    hits = torch.zeros(chips, dtype=torch.int64, device=device)
     with evaluating(model):
         for first in range(0, count, samples):
             part = slice(first, min(first + samples, count))
             x, y = (data[0][part], data[1][part]) if isinstance(data, tuple) else data.batch(part, split="test")
-            hits += (per_chip(model(spread(x, chips)), chips).argmax(2) == y).sum(1)
+            hits += (per_chip(model(spread(x.to(device), chips)), chips).argmax(2) == y.to(device)).sum(1)
             if progress is not None:
                 progress(part.stop, count)
     return (100.0 * hits.double() / count).tolist()
@@ -57,6 +58,11 @@ def chip_count(model: nn.Module) -> int:
     """Return how many chips a model has: as it says, or as its analog layers do where it is one that holds a model."""
     layers = analog_layers(model)
     return len(getattr(model, "chips", layers[0].chips if layers else (0,)))
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return where the parameters and buffers of a model are, the CPU where it has none."""
+    return next((held.device for held in chain(model.parameters(), model.buffers())), torch.device("cpu"))
 
 
 def _count(data: Images | tuple[Tensor, Tensor]) -> int:

@@ -45,7 +45,7 @@ def of_block(found: Tensor, group: int, rows: int, span: Span, layout: Conductan
 
 
 def _checked(values: Any, layer: AnalogLayer, layout: Conductances) -> Tensor:
-    array = np.asarray(values)
+    array = np.asarray(values.cpu() if isinstance(values, Tensor) else values)
     whole = (layout.devices, layer.out_size, layer.in_size + layer.array_bias)
     chips = len(layer.chips)
     allowed = [whole, (chips, *whole)] + ([whole[1:]] if layout.devices == 1 else [])

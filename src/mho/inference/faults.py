@@ -13,6 +13,7 @@ from mho.devices.spread import PerChip, numbers
 from mho.errors import SettingsError
 
 if TYPE_CHECKING:  # settings are read without torch
+    import torch
     from torch import Tensor
 
     from mho.tiles.draw import TileDraw
@@ -56,16 +57,20 @@ class StuckFaults:
         """Whether there are faults."""
         return any(numbers(self.low)) or any(numbers(self.high))
 
-    def drawn(self, shape: tuple[int, ...], draw: TileDraw) -> Tensor:
-        """Return the faults of devices of shape (chips, devices, rows, columns): int8, -1 low, +1 high, 0 none."""
+    def drawn(self, shape: tuple[int, ...], draw: TileDraw, device: torch.device | None = None) -> Tensor:
+        """Return the faults of devices of shape (chips, devices, rows, columns): int8, -1 low, +1 high, 0 none.
+
+        device: where they are drawn, by default the CPU.
+        """
         import torch
 
         from mho.kernels.product import normals
 
         chips = shape[0]
-        xi = normals(draw.keys("program faults"), self._lots(shape))
+        xi = normals(draw.keys("program faults").to(device), self._lots(shape))
         shares = (over_chips(v, chips, n) for v, n in ((self.low, "faults.low"), (self.high, "faults.high")))
-        below, above = (torch.special.ndtri(torch.from_numpy(s.copy()).double()).float() for s in shares)
+        limits = (torch.special.ndtri(torch.from_numpy(s.copy()).double()).float() for s in shares)
+        below, above = (limit.to(device) for limit in limits)
         codes = (xi > -above).to(torch.int8) - (xi < below).to(torch.int8)
         return self._spread(codes, shape, draw)
 

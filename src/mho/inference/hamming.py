@@ -18,7 +18,7 @@ def encode(data: Tensor) -> Tensor:
     """Return words, bool (..., 8), of data, bool (..., 4); raises ShapeError for another length."""
     if data.shape[-1] != 4:
         raise ShapeError(f"the code takes 4 bits at a time, found {tuple(data.shape)}; pad and reshape to (..., 4)")
-    parity = (data.long() @ PARITY) % 2
+    parity = (data.long().unsqueeze(-1) * PARITY.to(data.device)).sum(-2) % 2  # GPUs have no product of integers
     return torch.cat([data, parity.bool()], dim=-1)
 
 
@@ -27,7 +27,7 @@ def decode(words: Tensor) -> Tensor:
 
     Two wrong bits are detected and not corrected: the data are then returned as they were read.
     """
-    return _table()[(words.long() @ PLACES)]
+    return _table().to(words.device)[(words.long() * PLACES.to(words.device)).sum(-1)]
 
 
 @lru_cache(maxsize=1)

@@ -101,7 +101,7 @@ class Converter(nn.Module):
     """A converter before or behind a layer: clips to its range and rounds to the steps of its bits.
 
     side: "inputs" or "outputs". kind: a number, "batch", "calibrated" or "learned". reach: the range, 0 before
-    calibration.
+    calibration. known: whether it was seen to be another: it is looked at no more then.
     """
 
     reach: Tensor
@@ -110,7 +110,7 @@ class Converter(nn.Module):
         super().__init__()
         self.kind, self.bits, self.side, self.where = kind, bits, side, f"the {side} of layer {layer!r}"
         self.found: list[Tensor] | None = None
-        self.quantile = 1.0
+        self.quantile, self.known = 1.0, isinstance(kind, float)
         start = torch.tensor(kind if isinstance(kind, float) else 0.0)
         if kind == "learned":
             self.reach = nn.Parameter(start)
@@ -137,12 +137,23 @@ class Converter(nn.Module):
         factor = (x[0].numel() * steps) ** -0.5  # as Esser et al. keep the range's steps in proportion to the weights'
         return converted(x, scaled_gradient(self._known(reach), factor).clamp_min(SMALLEST), self.bits)
 
+    def set_(self, reach: Tensor) -> None:
+        """Set the range by calibration."""
+        with torch.no_grad():
+            self.reach.copy_(reach)
+        self.known = True
+
+    def _load_from_state_dict(self, *given: Any) -> None:
+        super()._load_from_state_dict(*given)
+        self.known = isinstance(self.kind, float)
+
     def _known(self, reach: Tensor) -> Tensor:
-        if not bool(reach):
+        if not self.known and not bool(reach):
             raise MhoError(
                 f"{self.where} have a range that is {self.kind}, and it was not calibrated, so nothing is known of it; "
                 "call calibrate(batches) with some training images first"
             )
+        self.known = True
         return reach
 
     def look(self, quantile: float) -> None:

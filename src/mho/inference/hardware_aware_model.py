@@ -60,7 +60,7 @@ class Aware:
             )
         ranges = [one.range_of(values) for one, values in zip(converters, seen, strict=True)]
         for one, reach in zip(converters, ranges, strict=True):
-            one.reach.copy_(reach)
+            one.set_(reach)
 
     def set_eval_noise(self, noisy: bool) -> None:
         """Let weights be noisy in evaluation mode too, with fresh noise for every batch, or no longer."""

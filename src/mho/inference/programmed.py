@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mho.inference.ageing import aged
 from mho.inference.settings import Programming
 from mho.tiles.draw import TileDraw
+from mho.update.counters import Counters
 
 READINGS = 2**16
 """Draw numbers of readings that one programming of a block has, of 2^32 in all."""
 
 
-class Programmed(nn.Module):
+class Programmed(Counters):
     """The devices on which one block of a weight matrix is programmed; `write_` of mho.inference.writing writes them.
 
     target: (chips, rows, columns), the weights to be programmed, in [-1, 1], before levels are taken.
@@ -27,19 +28,17 @@ class Programmed(nn.Module):
     factor: (chips, rows, 1), by which compensation multiplies what the devices show.
     visible: (chips, rows, columns), the weights that a product sees now, in units of the learner.
     elapsed: seconds since programming; writes: how often it was programmed; aged_times: how often aged since.
-    seed: of the devices' draws, the bits of an unsigned number; loading a state_dict brings its devices along.
+    A state_dict also holds the seed of the devices' draws, the bits of an unsigned number: loading it brings the
+    devices along.
     """
 
+    counters = ("elapsed", "writes", "aged_times")
     target: Tensor
     scale: Tensor
     conductance: Tensor
     stuck: Tensor | None
     factor: Tensor
     visible: Tensor
-    elapsed: Tensor
-    writes: Tensor
-    aged_times: Tensor
-    seed: Tensor
 
     def __init__(self, target: Tensor, scale: Tensor, settings: Programming, draw: TileDraw) -> None:
         super().__init__()
@@ -48,17 +47,21 @@ class Programmed(nn.Module):
         self.register_buffer("scale", scale)
         self.register_buffer("conductance", None)
         self.register_buffer("stuck", None)
-        self.register_buffer("factor", torch.ones(*target.shape[:2], 1))
+        self.register_buffer("factor", target.new_ones(*target.shape[:2], 1))
         self.register_buffer("visible", torch.empty_like(target))
-        self.register_buffer("elapsed", torch.zeros((), dtype=torch.float64))
-        self.register_buffer("writes", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("aged_times", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("seed", torch.from_numpy(np.array(draw.seed, np.uint64).view(np.int64)))
+        self.elapsed, self.writes, self.aged_times = 0.0, 0, 0
 
-    def _load_from_state_dict(self, *given: Any) -> None:
-        super()._load_from_state_dict(*given)
-        old = self.draw
-        self.draw = TileDraw(int(self.seed.numpy().view(np.uint64)), old.chips, old.name, old.shape)
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[prefix + "seed"] = torch.from_numpy(np.array(self.draw.seed, np.uint64).view(np.int64))
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        seed, old = state_dict.pop(prefix + "seed", None), self.draw
+        if seed is None:
+            rest[2].append(prefix + "seed")
+        else:
+            self.draw = TileDraw(int(seed) % 2**64, old.chips, old.name, old.shape)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def wanted(self) -> Tensor:
         """Return the conductances that were asked for, (chips, devices, rows, columns) in siemens, levels taken."""
@@ -87,7 +90,7 @@ class Programmed(nn.Module):
         programming.
         """
         layout, ageing = self.settings.conductances, self.settings.ageing
-        call += (int(self.writes) - 1) * READINGS  # what is programmed again is read with other noise
+        call += (self.writes - 1) * READINGS  # what is programmed again is read with other noise
         now = aged(
             self.conductance, self.wanted(), ageing, seconds=seconds, draw=self.draw, g_max=layout.g_max, call=call
         )
@@ -95,9 +98,9 @@ class Programmed(nn.Module):
 
     def aged_(self, seconds: float) -> Tensor:
         """Let the devices grow so old; return the weights in [-1, 1] that a new reading finds."""
-        self.elapsed.fill_(seconds)
+        self.elapsed = float(seconds)
         self.aged_times += 1
-        return self.shown(seconds, int(self.aged_times))
+        return self.shown(seconds, self.aged_times)
 
     def show_(self, weights: Tensor) -> None:
         """Set what a product sees from weights in [-1, 1] that the devices show."""

@@ -80,7 +80,7 @@ def _layer(
                     f"layer {layer.name!r} has weights that are NaN or infinite; nothing was programmed"
                 )
             one = _fresh(block, settings, seed)
-            part = None if stuck is None else of_block(stuck, group, grid.rows, span, layout)
+            part = None if stuck is None else of_block(stuck, group, grid.rows, span, layout).to(weights.device)
             yield write_(one, part)
             made.append((block, one))
 
@@ -92,7 +92,7 @@ def _fresh(block: Learner, settings: Programming, seed: int | None) -> Programme
     draw = TileDraw(tile.seed if seed is None else seed, tile.chips, tile.name, (1, 1, 1))
     made = Programmed(block.visible / scale, scale, settings, draw)
     if isinstance(block.programmed, Programmed):
-        made.writes.copy_(block.programmed.writes)
+        made.writes = block.programmed.writes
     return made
 
 
@@ -122,7 +122,7 @@ def age(model: nn.Module, seconds: float) -> None:
     given: object = seconds
     if not isinstance(given, Real) or not math.isfinite(seconds):
         raise MhoError(f"age takes seconds as a finite number, found {seconds!r}; give 3600.0 for an hour")
-    before = max(float(one.elapsed) for one in programmed)
+    before = max(one.elapsed for one in programmed)
     if seconds < before:
         raise MhoError(
             f"age was asked for {seconds:g} s after programming, but the model was shown at {before:g} s already; "

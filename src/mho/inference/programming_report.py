@@ -50,7 +50,7 @@ class LayerReport:
         """Return the report of a layer from what writing its blocks returned."""
 
         def total(key: str) -> np.ndarray:
-            return np.sum([getattr(w, key).numpy() for w in written], axis=0)
+            return np.sum([getattr(w, key).cpu().numpy() for w in written], axis=0)
 
         devices, weights = sum(w.devices for w in written), sum(w.weights for w in written)
         pulses, reads = total("pulses"), total("reads")

@@ -75,12 +75,13 @@ def measured(error: WriteError, layout: Conductances, *, seed: int = 0, writes: 
 class PairSampler:
     """Draws the weights of one layer on every chip by writing pairs of devices.
 
-    mean, std: of the weights, of the layer's shape. layout: the window, in siemens; pairs. Draws are keyed by (seed,
-    chip, name) and the number of the sample. `scale`: the weight of a difference of a whole window, a digital factor;
-    the smallest with which all means, and all spreads, are within reach. `spreads`: what writing the mean device gives;
-    a spread that cannot be had, as it is less than what the mean scatters, is the nearest that can (`missed`: the share
-    of weights whose spread is off by more than a tenth). The error's d2d, fixed for each device, shifts means. Raises
-    ShapeError for mean and std of different shapes, ConfigError for errors that no spread can be drawn from.
+    mean, std: of the weights, of the layer's shape; samples are drawn where the means are. layout: the window, in
+    siemens; pairs. Draws are keyed by (seed, chip, name) and the number of the sample. `scale`: the weight of a
+    difference of a whole window, a digital factor; the smallest with which all means, and all spreads, are within
+    reach. `spreads`: what writing the mean device gives; a spread that cannot be had, as it is less than what the mean
+    scatters, is the nearest that can (`missed`: the share of weights whose spread is off by more than a tenth). The
+    error's d2d, fixed for each device, shifts means. Raises ShapeError for mean and std of different shapes,
+    ConfigError for errors that no spread can be drawn from.
     """
 
     def __init__(
@@ -96,13 +97,13 @@ class PairSampler:
         if self.layout.layout != "pair":
             raise ConfigError(f'a spread is mapped to the level of a pair, found layout = "{self.layout.layout}"')
         self.curve = measured(error, self.layout, seed=seed)
-        m, s = (t.flatten(1).double().numpy() for t in (mean, std))
+        m, s = (t.flatten(1).double().cpu().numpy() for t in (mean, std))
         self.scale = _scale(self.curve, np.abs(m), s)
         low, high, got = _levels(self.curve, np.abs(m) / self.scale, s / self.scale)
         plus, minus = np.where(m > 0, high, low), np.where(m > 0, low, high)
         targets = self.layout.g_min + np.stack((plus, minus)) * self.layout.window
-        self.targets = torch.from_numpy(targets.astype(np.float32))
-        self.spreads = torch.from_numpy(got * self.scale).view(self.shape)
+        self.targets = torch.from_numpy(targets.astype(np.float32)).to(mean.device)
+        self.spreads = torch.from_numpy(got * self.scale).view(self.shape).to(mean.device)
         self.missed = float((np.abs(got * self.scale - s) > 0.1 * s).mean())
         self.draw = TileDraw(seed, chips, name, self.targets.shape)  # type: ignore[arg-type]
 

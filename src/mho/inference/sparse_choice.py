@@ -69,7 +69,7 @@ def _order_of_all(sizes: Mapping[str, int], seed: int, scores: Mapping[str, Tens
 
 
 def _finite(name: str, scores: Tensor) -> np.ndarray:
-    found = scores.double().numpy()
+    found = scores.double().cpu().numpy()
     if not np.isfinite(found).all():
         raise NotFiniteError(
             f"layer {name!r}: the scores hold NaN or infinity, so none is the largest; look at the loss"

@@ -29,7 +29,7 @@ def expected_calibration_error(probabilities: Tensor, labels: Tensor, *, bins: i
         )
     confidence, guess = probabilities.double().max(1)
     which = (confidence * bins).long().clamp_(0, bins - 1)
-    gap = torch.zeros(bins, dtype=torch.float64)
+    gap = torch.zeros(bins, dtype=torch.float64, device=which.device)
     gap.index_add_(0, which, (guess == labels).double() - confidence)
     return float(100 * gap.abs().sum() / len(labels))
 
@@ -47,6 +47,6 @@ def auroc(inside: Tensor, outside: Tensor) -> float:
             f"scores are two vectors that are not empty, found {tuple(inside.shape)} and {tuple(outside.shape)}; "
             "give one chip at a time"
         )
-    ranks = rankdata(torch.cat([inside, outside]).double().numpy())
+    ranks = rankdata(torch.cat([inside, outside]).double().cpu().numpy())
     above = ranks[len(inside) :].sum() - len(outside) * (len(outside) + 1) / 2
     return float(above / (len(inside) * len(outside)))

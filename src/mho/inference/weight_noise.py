@@ -27,7 +27,7 @@ class NoiseDraw:
     def normal(self, like: Tensor, purpose: str) -> Tensor:
         """Return standard normal draws in the shape of a weight."""
         words = np.array([make_key(self.seed, 0, self.name, f"hardware-aware {purpose}")], np.uint32)
-        keys = torch.from_numpy(words.view(np.int32))
+        keys = torch.from_numpy(words.view(np.int32)).to(like.device)
         xi = normals(keys, (1, *like.shape), check_counter("step of hardware-aware training", self.step))[0]
         return xi.to(like)
 
@@ -70,9 +70,9 @@ def programmed(weight: Tensor, settings: Programming, draw: NoiseDraw) -> Tensor
     """Return a weight as its devices show it after one open-loop write, faults included."""
     layout, source = settings.conductances, draw.devices()
     reach = reach_of(weight, "output" if layout.reach == "output" else "layer")
-    wanted = layout.to_siemens(layout.quantised((weight / reach).flatten(1).unsqueeze(0).cpu()))
+    wanted = layout.to_siemens(layout.quantised((weight / reach).flatten(1).unsqueeze(0)))
     found = settings.error.written(wanted, layout, source)
     if settings.faults.present:
-        stuck = settings.faults.drawn(tuple(found.shape), source)
+        stuck = settings.faults.drawn(tuple(found.shape), source, found.device)
         found = torch.where(stuck < 0, layout.g_min, torch.where(stuck > 0, layout.g_max, found))
     return layout.to_weights(found)[0].view(weight.shape).to(weight) * reach

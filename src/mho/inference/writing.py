@@ -46,7 +46,7 @@ def write_(block: Programmed, stuck: Tensor | None = None) -> Written:
     call = _first_call(block)
     found = block.held(settings.error.written(wanted, settings.conductances, block.draw, call))
     devices = found[0].numel()
-    none = torch.zeros(found.shape[0], dtype=torch.float64)
+    none = torch.zeros(found.shape[0], dtype=torch.float64, device=found.device)
     pulses, reads, missed = none + settings.timing.pulses * devices, none + settings.timing.reads * devices, none
     if settings.verify is not None:
         loop = _Loop(block, settings.verify, wanted, found)
@@ -70,7 +70,7 @@ def sums(values: Tensor) -> Tensor:
 
 def _stuck(block: Programmed, shape: tuple[int, ...], given: Tensor | None) -> Tensor | None:
     faults = block.settings.faults
-    drawn = faults.drawn(shape, block.draw) if faults.present else None
+    drawn = faults.drawn(shape, block.draw, block.target.device) if faults.present else None
     if given is None or drawn is None:
         return drawn if given is None else given
     return torch.where(given != 0, given, drawn)
@@ -78,7 +78,7 @@ def _stuck(block: Programmed, shape: tuple[int, ...], given: Tensor | None) -> T
 
 def _first_call(block: Programmed) -> int:
     """Return the number of the first draw of this programming of a block, and count it."""
-    call = int(block.writes) * ROUNDS
+    call = block.writes * ROUNDS
     block.writes += 1
     return call
 
@@ -93,7 +93,7 @@ class _Loop:
         self.block, self.verify, self.wanted, self.found = block, verify, wanted, found
         self.window = block.settings.conductances.window
         self.left = torch.ones_like(found, dtype=torch.bool)
-        self.pulses, self.reads = (torch.zeros(found.shape[0], dtype=torch.float64) for _ in range(2))
+        self.pulses, self.reads = (found.new_zeros(len(found), dtype=torch.float64) for _ in range(2))
         self.sent = torch.zeros_like(found) if verify.total else None
         self.sizes = self._sizes() if verify.strategy == "tune" else None
 
@@ -114,7 +114,7 @@ class _Loop:
         self.reads += sums(self.left)
         error = self.wanted - self.found
         if any(numbers(self.verify.read_noise)):
-            noise = normals(self.block.draw.keys("verify reading"), tuple(error.shape), call)
+            noise = self._xi("verify reading", call)
             error -= noise.mul_(self._siemens(self.verify.read_noise, "verify.read_noise"))
         self.left &= error.abs() > self._siemens(self.verify.tolerance, "verify.tolerance")
         return error
@@ -139,7 +139,7 @@ class _Loop:
             return torch.where(number > 0, anew, self.found)
         moved = number
         if any(numbers(self.verify.c2c)):
-            xi = normals(self.block.draw.keys("verify pulses"), tuple(error.shape), call)
+            xi = self._xi("verify pulses", call)
             moved = number + xi.mul_(self._chips(self.verify.c2c, "verify.c2c")).mul_(number.sqrt())
         return (self.found + torch.copysign(self.sizes, error) * moved).clamp_min_(0.0)
 
@@ -148,11 +148,15 @@ class _Loop:
         step = self._siemens(self.verify.step, "verify.step")
         if not any(numbers(self.verify.d2d)):
             return step.expand_as(self.found)
-        xi = normals(self.block.draw.keys("verify step"), tuple(self.found.shape))
+        xi = self._xi("verify step", 0)
         return xi.mul_(self._chips(self.verify.d2d, "verify.d2d")).add_(1.0).abs_().mul_(step)
 
+    def _xi(self, purpose: str, call: int) -> Tensor:
+        """Return standard normal draws, one for every device."""
+        return normals(self.block.draw.keys(purpose).to(self.found.device), tuple(self.found.shape), call)
+
     def _chips(self, value: PerChip, name: str) -> Tensor:
-        return torch.from_numpy(over_chips(value, self.found.shape[0], name).copy())
+        return torch.from_numpy(over_chips(value, self.found.shape[0], name).copy()).to(self.found.device)
 
     def _siemens(self, value: PerChip, name: str) -> Tensor:
         return self._chips(value, name) * self.window

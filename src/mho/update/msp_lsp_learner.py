@@ -14,15 +14,17 @@ from mho.errors import SettingsError
 from mho.kernels.product import normals
 from mho.tiles.array import Array
 from mho.update.apply import Prepared, apply_array_
+from mho.update.counters import Counters
+from mho.update.fuse import intact
 from mho.update.learner import Learner
 from mho.update.moving import Rate, gains, prepare_array
 from mho.update.msp_lsp import MspLsp
-from mho.update.program import movable, program_, read, spread_of
+from mho.update.program import movable, read, spread_of, tune_
 from mho.update.program_plan import Movers, column
 from mho.update.rule import Making
 
 
-class MspLspLearner(Learner):
+class MspLspLearner(Counters, Learner):
     """The MSP and the LSP of a block of weights, W = F msp + s lsp.
 
     sign: s, (1, rows or 1, columns or 1). clock: samples (or steps) since a transfer fell due, and transfers so far.
@@ -30,9 +32,9 @@ class MspLspLearner(Learner):
     Raises ConfigError where no LSP can bridge a step of the MSP.
     """
 
+    counters = ("clock",)
     gain: Tensor
     sign: Tensor
-    clock: Tensor
     found: Tensor
     shown: Tensor
 
@@ -47,7 +49,7 @@ class MspLspLearner(Learner):
         self.register_buffer("gain", column(over_chips(rule.gain, chips, "rule.gain")), persistent=False)
         lines = {"half-rows": (1, rows, 1), "half-columns": (1, 1, columns)}.get(rule.select, (1, 1, 1))
         self.register_buffer("sign", torch.ones(lines))
-        self.register_buffer("clock", torch.zeros(2, dtype=torch.int64))
+        self.clock = np.zeros(2, np.int64)
         self.register_buffer("found", torch.zeros(4, chips, dtype=torch.float64))
         self.register_buffer("shown", torch.zeros_like(self.msp.visible))
         self._combine()
@@ -81,7 +83,8 @@ class MspLspLearner(Learner):
             x = x * self.sign[:, 0]
         elif self.rule.polarity_inversion:
             d = d * self.sign[:, :, 0]
-        return samples, prepare_array(self.lsp, x, d, self.gains(lr), self.update, bias=bias, first=first)
+        gain = self.gains(lr, d.device)
+        return samples, prepare_array(self.lsp, x, d, gain, self.update, bias=bias, first=first)
 
     def apply_(self, prepared: tuple[int, list[Prepared]]) -> None:
         """Pulse the LSP."""
@@ -95,7 +98,7 @@ class MspLspLearner(Learner):
         """End an optimizer step: transfer where it is due, and let the devices rest."""
         if self.rule.unit == "batch":
             self.clock[0] += 1
-        if int(self.clock[0]) >= self.rule.every:
+        if self.clock[0] >= self.rule.every:
             self.transfer_()
             self.clock[0] %= self.rule.every
         super().rest_()
@@ -103,11 +106,13 @@ class MspLspLearner(Learner):
 
     def transfer_(self) -> None:
         """Write W, as read, into the MSP; reset the LSP; change the sign of what it will hold from now on."""
-        noise = self.rule.program.read_noise
+        noise, gate = self.rule.program.read_noise, intact(self.lsp.tile_list[0])
         small = self.sign * read(self.lsp, noise, self.lsp.tile_list[0].next_call("transfer"))
         weights = self.gain * read(self.msp, noise, self.msp.tile_list[0].next_call("transfer")) + small
         which, lines = self._chosen(small)
-        done = program_(self.msp, weights / self.gain, self.rule.program, which=which, movers=self.movers)
+        if gate is not None:
+            which, lines = gate.expand(small.shape) if which is None else which & gate, lines & gate
+        done = tune_(self.msp, weights / self.gain, self.rule.program, which=which, movers=self.movers)
         self._note(weights - self.gain * self.msp.visible, which)
         self._empty_lsp_(which)
         if self.rule.polarity_inversion:
@@ -119,15 +124,17 @@ class MspLspLearner(Learner):
 
     def _chosen(self, small: Tensor) -> tuple[Tensor | None, Tensor]:
         """Return the weights to write (None: all) and the lines of `sign` that these are."""
-        every = torch.ones_like(self.sign, dtype=torch.bool)
+        every, device = torch.ones_like(self.sign, dtype=torch.bool), small.device
         if self.rule.select == "all":
             return None, every
         if self.rule.select in ("saturated", "threshold"):
             above = over_chips(self.rule.above, len(small), "rule.above").reshape(-1)
-            limit = torch.from_numpy(above.copy()) * (self.lsp.reach if self.rule.select == "saturated" else 1.0)
+            limit = torch.from_numpy(above.copy()).to(device)
+            limit = limit * (self.lsp.reach if self.rule.select == "saturated" else 1.0)
             return small.abs() > limit.view(-1, 1, 1), every
         size = self.sign.numel()
-        lines = ((torch.arange(size) >= (size + 1) // 2) == bool(self.clock[1] % 2)).view(self.sign.shape)
+        second = torch.arange(size, device=device) >= (size + 1) // 2
+        lines = (second == bool(self.clock[1] % 2)).view(self.sign.shape)
         return lines.expand(small.shape), lines
 
     def _note(self, residual: Tensor, which: Tensor | None) -> None:
@@ -135,23 +142,22 @@ class MspLspLearner(Learner):
         free = movable(self.msp)
         counted = which if free is None else free if which is None else which & free
         mean, std, _ = spread_of(residual, counted)
-        now = torch.from_numpy(np.stack((mean, std)))
+        now = torch.stack((mean, std))
         self.found[:2] = now
         self.found[2:] += now
 
     def _empty_lsp_(self, which: Tensor | None) -> None:
         """Reset the chosen LSP devices: to their references, or in pairs that pulses can only raise to 0."""
         noise = over_chips(self.rule.reset_noise, len(self.lsp.place.chips), "rule.reset_noise")
+        sigma = torch.from_numpy(noise.copy()).to(self.sign.device)
         for tile in self.lsp.tile_list:
             mask = torch.ones_like(tile.state, dtype=torch.bool) if which is None else which.unsqueeze(1)
             mask = mask.expand_as(tile.state)
             tile.reset_(mask)
-            left = torch.zeros(()) if tile.reference is None or tile.one_sided else tile.reference
+            left = tile.state.new_zeros(()) if tile.reference is None or tile.one_sided else tile.reference
             if any(numbers(self.rule.reset_noise)):
                 call = tile.next_call("transfer")
-                left = left + torch.from_numpy(noise.copy()) * normals(
-                    tile.role_keys["transfer"], tuple(tile.state.shape), call
-                )
+                left = left + sigma * normals(tile.role_keys["transfer"], tuple(tile.state.shape), call)
             elif left.dim() == 0:
                 continue
             if (bounds := tile.bounds()) is not None:
@@ -175,7 +181,7 @@ class MspLspLearner(Learner):
             self.lsp.show_()
             return
         limit = float(self.rule.program.pulses)
-        up, down = column(self.lsp_movers.up), column(self.lsp_movers.down)
+        up, down = (column(way, wanted.device) for way in (self.lsp_movers.up, self.lsp_movers.down))
         number = (wanted / torch.where(wanted > 0, up, down)).round_().clamp_(-limit, limit)
         self.lsp_movers.send_(number.to(torch.int32), turn=int(self.clock[1]))
 

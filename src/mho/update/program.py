@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ class Programmed:
     read: (chips, rows, columns), the last reading of every weight.
     """
 
+    read: Tensor
     mean: np.ndarray
     std: np.ndarray
     most: np.ndarray
@@ -36,7 +38,6 @@ class Programmed:
     pulses: np.ndarray
     resets: np.ndarray
     iterations: np.ndarray
-    read: Tensor
 
 
 def program_(
@@ -55,15 +56,39 @@ def program_(
     if not bool(torch.isfinite(target.sum())) and not bool(torch.isfinite(target).all()):
         raise NotFiniteError(f"the target of array {array.place.name!r} holds NaN or infinity; no device was changed")
     target = target.clone() if target is array.visible else target
-    loop = _Loop(array, target, settings, movers or Movers(array))
     chosen = torch.ones_like(target, dtype=torch.bool) if which is None else which
     pulses, resets = array.totals(), _resets(array)
+    done = tune_(array, target, settings, which=which, movers=movers, look=True)
+    mean, std, most, missed = _measure(array, target - array.visible, chosen, done.left)
+    sent, emptied = (a - b for a, b in ((array.totals(), pulses), (_resets(array), resets)))
+    found = [v.cpu().numpy() for v in (mean, std, most, missed, sent, emptied, done.iterations)]
+    return Programmed(done.read, *found)
+
+
+class Tuned(NamedTuple):
+    """What is left of the weights to be written, bool; in how many iterations each chip had any; the last reading."""
+
+    left: Tensor
+    iterations: Tensor
+    read: Tensor
+
+
+def tune_(
+    array: Array, target: Tensor, settings: Program = DEFAULT, *, which: Tensor | None = None,
+    movers: Movers | None = None, look: bool = False,
+) -> Tuned:  # fmt: skip
+    """Do what `program_` does, for finite targets, without a report.
+
+    On a GPU all iterations are run, of which those that have nothing left to write change nothing, and no number is
+    copied to the host; with `look` one is at every iteration, so that the last is known.
+    """
+    loop = _Loop(array, target, settings, movers or Movers(array))
+    loop.looks = look or not target.is_cuda
+    chosen = torch.ones_like(target, dtype=torch.bool) if which is None else which
     if settings.strategy == "rewrite":
         reset_weights_(array, chosen)
     left, iterations = loop.run_(chosen.clone())
-    mean, std, most, missed = _measure(array, target - array.visible, chosen, left)
-    sent, emptied = (a - b for a, b in ((array.totals(), pulses), (_resets(array), resets)))
-    return Programmed(mean, std, most, missed, sent.numpy(), emptied.numpy(), iterations, loop.read)
+    return Tuned(left, iterations, loop.read)
 
 
 class _Loop:
@@ -73,11 +98,12 @@ class _Loop:
         self.array, self.target, self.settings, self.movers = array, target, settings, movers
         own = over_chips(settings.step, len(array.place.chips), "step").reshape(-1)
         up, down = (np.where(own > 0, own, size) for size in (movers.up, movers.down))
-        self.up, self.down = column(up), column(down)
+        self.up, self.down = column(up, target.device), column(down, target.device)
         self.alike = bool((up == down).all())
-        self.tolerance = column(over_chips(settings.tolerance, len(own), "tolerance"))
+        self.tolerance = column(over_chips(settings.tolerance, len(own), "tolerance"), target.device)
         self.limits = self._limits() if movers.one_sided and settings.strategy == "tune" else None
         self.sent = torch.zeros_like(target, dtype=torch.int32) if settings.total else None
+        self.looks = True
         self.fresh: Tensor | None = None
         self.rose: Tensor | None = None
         self.share: Tensor | None = None
@@ -89,18 +115,18 @@ class _Loop:
         assert self.found is not None
         return self.found
 
-    def run_(self, left: Tensor) -> tuple[Tensor, np.ndarray]:
+    def run_(self, left: Tensor) -> tuple[Tensor, Tensor]:
         """Write the weights in `left`; return those still left, and in how many iterations each chip had any."""
         tile, limit = self.array.tile_list[0], self.settings.iterations
         reading, sending = tile.calls["transfer"], tile.calls["program"]
-        iterations = np.zeros(left.shape[0], np.int64)
+        iterations = torch.zeros(left.shape[0], dtype=torch.int64, device=left.device)
         self._read(left, reading)
         for i in range(limit):
             error, number = self._number(left)
             busy = left.flatten(1).any(1)
-            if not bool(busy.any()):
+            if self.looks and not bool(busy.any()):
                 break
-            iterations += busy.numpy()
+            iterations += busy
             if self.limits is not None:
                 number = self._make_room_(error, number)
             if self.sent is not None:
@@ -143,7 +169,7 @@ class _Loop:
 
     def _limits(self) -> tuple[Tensor, Tensor] | None:
         """Return how far the plus and the minus sides may be raised, in weight units; None without bounds."""
-        full = column(over_chips(self.settings.full, len(self.target), "full"))
+        full = column(over_chips(self.settings.full, len(self.target), "full"), self.target.device)
         tops = [tile.bounds() for tile in self.array.tile_list]
         if any(top is None for top in tops):
             return None
@@ -159,7 +185,7 @@ class _Loop:
         over |= (number < 0) & (minus - error > self.limits[1]) & (plus > self.down)
         if self.fresh is not None:
             over &= ~self.fresh
-        if not bool(over.any()):
+        if self.looks and not bool(over.any()):
             return number
         self.fresh = over if self.fresh is None else self.fresh | over
         reset_weights_(self.array, over)
@@ -183,7 +209,7 @@ def read(array: Array, noise: PerChip, call: int) -> Tensor:
     """
     if not any(numbers(noise)):
         return array.visible
-    sigma = column(over_chips(noise, len(array.place.chips), "read_noise"))
+    sigma = column(over_chips(noise, len(array.place.chips), "read_noise"), array.visible.device)
     drawn = normals(array.tile_list[0].role_keys["transfer"], tuple(array.visible.shape), call)
     return drawn.mul_(sigma).add_(array.visible)
 
@@ -201,23 +227,23 @@ def movable(array: Array) -> Tensor | None:
     return torch.cat(free, dim=1).any(1)
 
 
-def spread_of(values: Tensor, counted: Tensor | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean, standard deviation and largest size over the counted weights of every chip; 0 for none."""
+def spread_of(values: Tensor, counted: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Return mean, standard deviation and largest size over the counted weights of every chip, float64; 0 for none."""
     if counted is not None:
         values = values * counted
     flat = values.flatten(1)
-    sizes = torch.full((len(flat),), float(flat.shape[1])) if counted is None else counted.flatten(1).sum(1)
+    sizes = flat.new_full((len(flat),), float(flat.shape[1])) if counted is None else counted.flatten(1).sum(1)
     count = sizes.double().clamp_min(1.0)
     mean = flat.sum(1, dtype=torch.float64) / count
     square = flat.square().sum(1, dtype=torch.float64) / count
-    return mean.numpy(), (square - mean.square()).clamp_min(0.0).sqrt().numpy(), flat.abs().amax(1).double().numpy()
+    return mean, (square - mean.square()).clamp_min(0.0).sqrt(), flat.abs().amax(1).double()
 
 
-def _measure(array: Array, residual: Tensor, chosen: Tensor, left: Tensor) -> tuple[np.ndarray, ...]:
+def _measure(array: Array, residual: Tensor, chosen: Tensor, left: Tensor) -> tuple[Tensor, ...]:
     free = movable(array)
     counted = chosen if free is None else chosen & free
     missed = (left & counted).flatten(1).sum(1).double() / counted.flatten(1).sum(1).clamp_min(1)
-    return *spread_of(residual, counted), missed.numpy()
+    return *spread_of(residual, counted), missed
 
 
 def _sides(array: Array, values: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -225,7 +251,7 @@ def _sides(array: Array, values: list[Tensor]) -> tuple[Tensor, Tensor]:
     sums: list[list[Tensor]] = [[], []]
     for tile, value in zip(array.tile_list, values, strict=True):
         of_device = value if value.shape[1] > 1 else value.expand(-1, len(tile.gains), -1, -1)
-        for k, gain in enumerate(tile.gains.tolist()):
+        for k, gain in enumerate(tile.gain_list):
             part = of_device[:, k]
             sums[gain < 0].append(part if abs(gain) == 1.0 else abs(gain) * part)
     plus, minus = (sum(parts[1:], parts[0]) for parts in sums)

@@ -30,10 +30,10 @@ class Movers:
 
     def __init__(self, array: Array) -> None:
         self.array, self.one_sided = array, array.cell.pair == "one-sided"
-        found: list[tuple[int, int, float]] = []
+        found: list[tuple[int, int, np.ndarray]] = []
         for t, tile in enumerate(array.tile_list):
             size = tile.device.granularity(len(array.place.chips))
-            found += [(t, 1 if gain > 0 else -1, abs(gain) * size) for gain in tile.gains.tolist()]
+            found += [(t, 1 if gain > 0 else -1, abs(gain) * size) for gain in tile.gain_list]
         self.movers: list[list[Mover]] = [[] for _ in array.tile_list]
         for i, (t, sign, _) in enumerate(found):
             group = [j for j, other in enumerate(found) if not self.one_sided or other[1] == sign]
@@ -58,9 +58,9 @@ class Movers:
         self.array.show_()
 
 
-def column(values: np.ndarray) -> Tensor:
-    """Return values over chips as float32 that broadcasts over weights, (chips, 1, 1)."""
-    return torch.from_numpy(np.asarray(values, np.float32).reshape(-1, 1, 1).copy())
+def column(values: np.ndarray, device: torch.device | None = None) -> Tensor:
+    """Return values over chips as float32 that broadcasts over weights, (chips, 1, 1), on a device."""
+    return torch.from_numpy(np.asarray(values, np.float32).reshape(-1, 1, 1).copy()).to(device)
 
 
 def _share(number: Tensor, mover: Mover, one_sided: bool, turn: int) -> Tensor:

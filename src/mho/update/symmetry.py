@@ -36,9 +36,10 @@ def symmetry_points(tile: Tile) -> Symmetry:
     """Return where the mean steps of each device balance: up(w) - w = w - down(w), inside its own range.
 
     Solved on the law without cycle-to-cycle noise, to about 1e-6 of the range; a further state of the law keeps its
-    present value. A balance that only the end of the range makes is none: there a pulse ends at the bound.
+    present value. A balance that only the end of the range makes is none: there a pulse ends at the bound. Computed on
+    the host, in double precision.
     """
-    points, missing = torch.empty_like(tile.state), torch.empty(tile.state.shape, dtype=torch.bool)
+    points, missing = torch.empty(tile.state.shape), torch.empty(tile.state.shape, dtype=torch.bool)
     ends = tile.bounds()
     for c in range(len(tile.chips)):
         step = _law(tile, c)
@@ -46,10 +47,10 @@ def symmetry_points(tile: Tile) -> Symmetry:
             low, high = _reach(step, tile, c)
         else:
             shape = tile.state.shape
-            low, high = (np.broadcast_to(e.expand(shape)[c].numpy().astype(np.float64), shape[1:]) for e in ends)
+            low, high = (np.broadcast_to(_of_chip(e.expand(shape), c), shape[1:]) for e in ends)
         found, none = balance(step, low, high)
         points[c], missing[c] = torch.from_numpy(found.astype(np.float32)), torch.from_numpy(none)
-    return Symmetry(points, missing)
+    return Symmetry(points.to(tile.state.device), missing.to(tile.state.device))
 
 
 def balance(step: Step, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +104,7 @@ def _law(tile: Tile, chip: int) -> Step:
 
 
 def _of_chip(values: Tensor, chip: int) -> Any:
-    return values[chip].numpy().astype(np.float64)
+    return values[chip].cpu().numpy().astype(np.float64)
 
 
 def _reach(step: Step, tile: Tile, chip: int) -> tuple[np.ndarray, np.ndarray]:

@@ -23,6 +23,7 @@ class PeriodMean(nn.Module):
     values: Tensor
     known: Tensor
     seen: Tensor
+    weight: Tensor
 
     def __init__(self, settings: LastPeriod, chopper: Chopper, place: Place, size: tuple[int, int]) -> None:
         super().__init__()
@@ -30,7 +31,7 @@ class PeriodMean(nn.Module):
         periods = over_chips(tuple(map(float, chopper.periods())), n, "chopper.probability").astype(np.float64)
         tails = over_chips(settings.tail, n, "reference.tail").astype(np.float64)
         weight = np.minimum(tails / np.maximum(periods, 1.0), 1.0).reshape(n, 1, 1).astype(np.float32)
-        self.weight = torch.from_numpy(weight)
+        self.register_buffer("weight", torch.from_numpy(weight), persistent=False)
         self.register_buffer("mean", torch.zeros(n, *size))
         self.register_buffer("values", torch.zeros(n, *size))
         self.register_buffer("known", torch.zeros(n, size[0], dtype=torch.bool))
@@ -43,12 +44,12 @@ class PeriodMean(nn.Module):
         read.
         """
         assert switched is not None, "a mean of the last period needs a chopper"
-        seen = lines.of(self.seen, 0).view(1, -1, 1)
-        mean = torch.where(seen, lines.of(self.mean), read)
+        seen = lines.of(self.seen, 0)
+        mean = torch.where(seen.view(1, -1, 1), lines.of(self.mean), read)
         values = torch.where(switched.unsqueeze(2), mean, lines.of(self.values))
         known = lines.of(self.known) | switched
         lines.put(self.mean, torch.lerp(mean, read, self.weight))
         lines.put(self.values, values)
         lines.put(self.known, known)
-        self.seen[lines.at] = True
+        lines.put(self.seen.unsqueeze(0), torch.ones_like(seen).unsqueeze(0))
         return (read - values) * known.unsqueeze(2)

@@ -17,11 +17,12 @@ class BufferFilter(nn.Module):
     """`Buffer` at work. held: (chips, lines, cells of a line), the buffer H in pulses of the slow array."""
 
     held: Tensor
+    keep: Tensor
 
     def __init__(self, settings: Buffer, place: Place, size: tuple[int, int]) -> None:
         super().__init__()
         self.settings, n = settings, len(place.chips)
-        self.keep = _column(settings.momentum, n, "buffer.momentum")
+        self.register_buffer("keep", _column(settings.momentum, n, "buffer.momentum"), persistent=False)
         self.register_buffer("held", torch.zeros(n, *size))
 
     def theta(self, steps: tuple[np.ndarray, np.ndarray], period: float) -> np.ndarray:
@@ -49,11 +50,12 @@ class AverageFilter(nn.Module):
     """`Average` at work. held: (chips, lines, cells of a line), the moving average H in weight units."""
 
     held: Tensor
+    keep: Tensor
 
     def __init__(self, settings: Average, place: Place, size: tuple[int, int]) -> None:
         super().__init__()
         self.settings, n = settings, len(place.chips)
-        self.keep = _column(settings.momentum, n, "average.momentum")
+        self.register_buffer("keep", _column(settings.momentum, n, "average.momentum"), persistent=False)
         self.register_buffer("held", torch.zeros(n, *size))
 
     def theta(self, steps: tuple[np.ndarray, np.ndarray], period: float) -> np.ndarray:

@@ -14,6 +14,8 @@ from mho.devices.spread import PerChip, numbers
 from mho.tiles.array import Array
 from mho.tiles.cell import ArraySettings
 from mho.update.apply import Prepared, apply_array_
+from mho.update.counters import Counters
+from mho.update.fuse import intact
 from mho.update.learner import Learner
 from mho.update.moving import Gains, Rate, gains, prepare_array
 from mho.update.rule import Making
@@ -83,12 +85,15 @@ class Token(NamedTuple):
     positions: int
 
 
-class TransferLearner(Learner):
-    """Samples pulse the fast array; when lines are due, they are read, filtered and written to the slow array."""
+class TransferLearner(Counters, Learner):
+    """Samples pulse the fast array; when lines are due, they are read, filtered and written to the slow array.
 
+    reads: lines that were read so far.
+    """
+
+    counters = ("reads",)
     shown: Tensor | None
     gamma: Tensor
-    reads: Tensor
 
     def __init__(self, pair: Pair, parts: Parts) -> None:
         super().__init__(weight=pair.weight, fast=pair.fast)
@@ -102,7 +107,7 @@ class TransferLearner(Learner):
         gamma = torch.from_numpy(over_chips(parts.gamma, n, "gamma").reshape(n, 1, 1).copy())
         self.register_buffer("gamma", gamma, persistent=False)
         self.register_buffer("shown", torch.zeros_like(self.weight.visible) if any(numbers(parts.gamma)) else None)
-        self.register_buffer("reads", torch.zeros((), dtype=torch.int64))
+        self.reads = 0
         self.lr: Rate | None = None
 
     @property
@@ -138,7 +143,7 @@ class TransferLearner(Learner):
         A line of the fast array matters to no other, so its samples before a transfer come first for all lines of a
         round of transfers together; what follows is the same as vector by vector.
         """
-        self.fast_rate.keep_(prepared.maxima)
+        self.fast_rate.keep_(prepared.maxima, None if prepared.maxima is None else intact(self.fast.tile_list[0]))
         self.lr = prepared.lr
         done: np.ndarray | None = None
         for lines, after in self.timetable.pass_vectors(prepared.vectors, prepared.positions):
@@ -162,8 +167,9 @@ class TransferLearner(Learner):
         else:
             factors = None if self.chopper is None else self.chopper.signs.unsqueeze(1)
             if part is not None:
-                at = np.arange(*vectors)[:, None]
-                mask = torch.from_numpy(((at >= part[0]) & (at < part[1])).astype(np.float32)).unsqueeze(0)
+                begin, end = torch.from_numpy(np.stack(part)).to(self.gamma.device)
+                at = torch.arange(*vectors, device=begin.device).unsqueeze(1)
+                mask = ((at >= begin) & (at < end)).float().unsqueeze(0)
                 factors = mask if factors is None else mask * factors
             assert factors is not None
             apply_array_([portion(step, vectors, factors, self.by) for step in token.prepared])
@@ -172,6 +178,7 @@ class TransferLearner(Learner):
     def transfer_(self, lines: Lines) -> None:
         """Read lines of the fast array and move the same lines of the slow one."""
         assert self.lr is not None
+        lines = lines.gated(intact(self.fast.tile_list[0]))
         first = self.read.first
         read, sign, switched = self.read(lines), None, None
         if self.chopper is not None:
@@ -180,7 +187,7 @@ class TransferLearner(Learner):
             read = self.estimate.relative(lines, read, switched)
         if sign is not None:
             read = read * sign.unsqueeze(2)
-        worth, sweep = self.transfer_rate(self.lr), int(self.reads) // self.timetable.count
+        worth, sweep = self.transfer_rate(self.lr, read.device), self.reads // self.timetable.count
         if isinstance(self.write, Trains):
             self.write(lines, read, worth, first, sweep)
         else:
@@ -228,7 +235,7 @@ class TransferLearner(Learner):
 
     def tally(self) -> dict[str, Any]:
         """Return by array what happened to its devices so far, and how many lines were read for transfers."""
-        return super().tally() | {"transfer_reads": int(self.reads)}
+        return super().tally() | {"transfer_reads": self.reads}
 
 
 def _worth(pair: Pair, parts: Parts) -> Gains:

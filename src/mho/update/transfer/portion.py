@@ -31,7 +31,7 @@ def _move(move: Move, vectors: tuple[int, int], factors: Tensor, by: str) -> Mov
     bias = s.bias
     if by == "columns":
         if bias:  # the input of the bias is multiplied, too
-            x, bias = torch.cat((x, torch.ones(*x.shape[:2], 1)), dim=2), False
+            x, bias = torch.cat((x, x.new_ones(*x.shape[:2], 1)), dim=2), False
         x = x * factor
     else:
         d = d * factor

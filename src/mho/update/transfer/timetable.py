@@ -6,17 +6,18 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from mho.errors import ConfigError
 from mho.random import check_counter, make_key, philox
 from mho.tiles.place import Place
+from mho.update.counters import Counters
 from mho.update.transfer.lines import Lines
 from mho.update.transfer.settings import Schedule
 
 BLOCK = 1024
 """Random starts that are drawn at once."""
+KEPT = 64
+"""Groups of lines that are kept."""
 
 
 class Round(NamedTuple):
@@ -29,10 +30,10 @@ class Round(NamedTuple):
     after: np.ndarray
 
 
-class Timetable(nn.Module):
+class Timetable(Counters):
     """Counts units of the schedule, and says which lines are due. `done`: units so far."""
 
-    done: Tensor
+    counters = ("done",)
 
     def __init__(self, settings: Schedule, place: Place) -> None:
         super().__init__()
@@ -45,8 +46,9 @@ class Timetable(nn.Module):
                 f'{self.count}; give schedule.reads = {self.count}, or "all" for every array\'s own number'
             )
         self.key = make_key(place.seed, 0, place.name, "transfer order")
-        self.register_buffer("done", torch.zeros((), dtype=torch.int64))
+        self.done = 0
         self._starts: tuple[int, np.ndarray] = (-1, np.zeros(0, np.int64))
+        self._lines: dict[tuple[int, ...], Lines] = {}
 
     @property
     def period(self) -> float:
@@ -57,20 +59,18 @@ class Timetable(nn.Module):
         """Count an optimizer step, where that is the unit; return the lines that are due after it."""
         if self.settings.unit != "batch":
             return None
-        done = int(self.done) + 1
-        self.done.fill_(done)
-        if done % self.settings.every:
+        self.done += 1
+        if self.done % self.settings.every:
             return None
-        return Lines(tuple(self._numbers(np.array([done]))[0].tolist()))
+        return self._named(self._numbers(np.array([self.done]))[0])
 
     def pass_vectors(self, vectors: int, positions: int) -> list[Round]:
         """Count vectors, where they or samples of `positions` vectors are the unit; return the transfers among them."""
         if self.settings.unit == "batch":
             return []
         size = positions if self.settings.unit == "sample" else 1
-        before, every = int(self.done), self.settings.every
-        done = before + vectors // size
-        self.done.fill_(done)
+        before, every = self.done, self.settings.every
+        self.done = done = before + vectors // size
         units = np.arange(before - before % every + every, done + 1, every)
         after = np.repeat((units - before) * size, self.reads)
         lines = self._numbers(units)
@@ -78,8 +78,17 @@ class Timetable(nn.Module):
         rounds = []
         for first, last in pairwise(cuts):
             own = slice(first * self.reads, last * self.reads)
-            rounds.append(Round(Lines(tuple(lines[first:last].flatten().tolist())), after[own]))
+            rounds.append(Round(self._named(lines[first:last].flatten()), after[own]))
         return rounds
+
+    def _named(self, numbers: np.ndarray) -> Lines:
+        """Return lines by their numbers: those of before again, whose numbers are on the device already."""
+        key = tuple(numbers.tolist())
+        if key not in self._lines:
+            if len(self._lines) == KEPT:
+                self._lines.clear()
+            self._lines[key] = Lines(key)
+        return self._lines[key]
 
     def _cuts(self, lines: np.ndarray) -> list[int]:
         """Return where, among transfers of `lines` (transfers, reads), a line comes again: rounds begin there."""

@@ -28,14 +28,13 @@ class Trains:
         sweep: how often all lines were read before, which says whose turn it is of the devices of a weight.
         """
         chips, many, _ = values.shape
-        count = self.array.place.shape[1 if self.by == "columns" else 0]
-        ones = torch.zeros(chips, many, count)
-        ones[:, torch.arange(many), torch.tensor(lines.numbers)] = 1.0
+        ones = lines.one_hot(chips, self.array.place.shape[1 if self.by == "columns" else 0], values.device)
         x, d = (ones, -values) if self.by == "columns" else (values, -ones)
         steps = prepare_array(self.array, x, d, gain, self.update, first=first)
         if self.array.cell.pulsed == "turn":
+            turn = sweep % self.array.cell.devices
             for step in steps:
-                step.chosen = torch.full((chips, many), sweep % self.array.cell.devices, dtype=torch.int32)
+                step.chosen = torch.full((chips, many), turn, dtype=torch.int32, device=values.device)
         apply_array_(steps)
 
 
@@ -52,6 +51,8 @@ class Counts:
 
     def __call__(self, lines: Lines, pulses: Tensor, sweep: int) -> None:
         """Send pulses (chips, these lines, cells), above 0 to raise weights; sweep: as `Trains` takes it."""
+        if self.numbers.device != pulses.device:
+            self.numbers = self.numbers.to(pulses.device)
         which = lines.of(self.numbers, 0)
         if self.by == "columns":
             pulses = pulses.transpose(1, 2)
@@ -67,12 +68,13 @@ class Counts:
 
 def _for_devices(tile: Tile, wanted: Tensor, turn: int | None) -> Tensor:
     """Return the pulses of every device (or of the one whose turn it is), in the direction of its own state."""
-    if tile.state.shape[1] == 1 and float(tile.gains[0]) > 0 and not tile.one_sided:
+    if tile.state.shape[1] == 1 and tile.gain_list[0] > 0 and not tile.one_sided:
         return wanted
     own = wanted * torch.sign(tile.gains).to(torch.int32).view(1, -1, 1, 1)
     if tile.one_sided:
         own.clamp_min_(0)
     if turn is not None:
         sides = 2 if tile.paired else 1
-        own *= (torch.arange(own.shape[1]) // sides == turn % (own.shape[1] // sides)).view(1, -1, 1, 1)
+        device = torch.arange(own.shape[1], device=own.device)
+        own *= (device // sides == turn % (own.shape[1] // sides)).view(1, -1, 1, 1)
     return own
