@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -13,8 +14,12 @@ from torch.optim import Optimizer
 from mho.devices.base import over_chips
 from mho.errors import ConfigError
 from mho.nn.exchange import exchange_
+from mho.nn.fuses import Fuses, Gated
 from mho.nn.layer import AnalogLayer
 from mho.nn.parameter import AnalogParameter
+
+LOOK = 256
+"""Steps on a GPU after which numbers are looked at: a look waits for the device, and would cost as much as a step."""
 
 
 class AnalogOptimizer(Optimizer):
@@ -22,8 +27,10 @@ class AnalogOptimizer(Optimizer):
 
     `AnalogOptimizer(torch.optim.Adam, model.parameters(), lr=0.01, betas=...)`. The learning rate of a group is that of
     the weights, W -= lr sum of d x^T. `step()` checks x and d of all layers before any device moves, so one bad layer
-    leaves every layer as it was. Learning-rate schedulers work on `param_groups` as usual. Raises ConfigError for no
-    parameters, or a rate that is negative, not finite, or a list over chips beside digital parameters.
+    leaves every layer as it was. On a GPU it does so, too, but without a look at the numbers: NotFiniteError is raised
+    by `check()`, which `step()` calls every 256 steps, and from the bad step until then nothing moves. Learning-rate
+    schedulers work on `param_groups` as usual. Raises ConfigError for no parameters, or a rate that is negative, not
+    finite, or a list over chips beside digital parameters.
     """
 
     def __init__(self, digital: Callable[..., Optimizer], params: Iterable[Any], *, lr: Any, **options: Any) -> None:
@@ -33,6 +40,7 @@ class AnalogOptimizer(Optimizer):
         check_rate(lr)
         super().__init__(groups, {"lr": lr, **options})
         self._gathered = False
+        self.fuses = Fuses()
         self.digital = self._make_digital(digital, options)
 
     def _make_digital(self, digital: Callable[..., Optimizer], options: dict[str, Any]) -> Optimizer | None:
@@ -51,23 +59,40 @@ class AnalogOptimizer(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Move every device and digital parameter once; raise NotFiniteError, naming a layer, before anything moved."""
+        """Move every device and digital parameter once; raise NotFiniteError, naming a layer, before anything moved.
+
+        On a GPU, the error comes with the next look at the numbers.
+        """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
         self.gather()
-        checked = [
-            (p.layer, p.layer.check(group["lr"]), group["lr"])
-            for group in self.param_groups
-            for p in group["params"]
-            if isinstance(p, AnalogParameter) and p.layer.pending
-        ]
+        analog = [(p.layer, g["lr"]) for g in self.param_groups for p in g["params"] if isinstance(p, AnalogParameter)]
+        self.fuses.link_([layer for layer, _ in analog])
+        checked = [(layer, layer.check(lr), lr) for layer, lr in analog if layer.pending]
+        self.fuses.share_()
         for layer, prepared, lr in checked:
             layer.apply_(prepared, lr)
         self._step_digital()
         self._gathered = False
+        self.stepped()
         return loss
+
+    def stepped(self) -> None:
+        """Count a step towards the next look at the numbers of a GPU, and look where it is due; raise as `check`."""
+        if not self.fuses.groups or torch.cuda.is_current_stream_capturing():
+            return
+        self.fuses.steps += 1
+        if self.fuses.steps >= LOOK:
+            self.check()
+
+    def check(self) -> None:
+        """Look whether all numbers of the last steps on a GPU were finite; on the CPU every step does.
+
+        Raises NotFiniteError that names the layers where one was not; nothing has moved since.
+        """
+        self.fuses.check()
 
     def gather(self) -> None:
         """Exchange x, d and digital gradients with the other processes that train a model of `mho.distribute`.
@@ -100,7 +125,10 @@ class AnalogOptimizer(Optimizer):
             return
         for group, inner in zip(self.param_groups, self.digital.param_groups, strict=True):
             inner.update({k: v for k, v in group.items() if k != "params"})
-        self.digital.step()
+        if self.fuses.groups:
+            Gated(self.digital, self.fuses).step()
+        else:
+            self.digital.step()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the digital optimizer and the groups' settings."""
@@ -130,10 +158,24 @@ class AnalogSGD(AnalogOptimizer):
         return None
 
     def _step_digital(self) -> None:
+        gates: dict[torch.device, Tensor | None] = {}
         for group in self.param_groups:
             for p in group["params"]:
-                if not isinstance(p, AnalogParameter) and p.grad is not None:
-                    descend_(p, p.grad, group["lr"])
+                if isinstance(p, AnalogParameter) or p.grad is None:
+                    continue
+                grad = p.grad
+                if self.fuses.groups:
+                    if p.device not in gates:
+                        gates[p.device] = self.fuses.intact(p.device)
+                    if (gate := gates[p.device]) is not None:
+                        grad = torch.where(gate, grad, torch.zeros_like(grad))
+                descend_(p, grad, group["lr"])
+
+
+@lru_cache(maxsize=64)
+def rates_on(lr: tuple[float, ...], chips: int, device: torch.device) -> Tensor:
+    """Return learning rates of chips on a device, (chips,); raise ConfigError for a list of another length."""
+    return torch.from_numpy(over_chips(lr, chips, "lr").reshape(-1).copy()).to(device)
 
 
 def descend_(p: Tensor, grad: Tensor, lr: Any) -> None:
@@ -145,7 +187,7 @@ def descend_(p: Tensor, grad: Tensor, lr: Any) -> None:
         p.add_(grad, alpha=-lr)
         return
     if getattr(p, "chip_axis", False):
-        rates = torch.from_numpy(over_chips(tuple(lr), p.shape[0], "lr").reshape(-1).copy())
+        rates = rates_on(tuple(map(float, lr)), p.shape[0], p.device)
         p.sub_(rates.view(-1, *(1,) * (p.dim() - 1)) * grad)
     elif (chip := getattr(p, "chip_index", None)) is not None:
         p.add_(grad, alpha=-lr[chip])

@@ -82,7 +82,7 @@ def test_equal_x_and_d_give_equal_updates_bit_for_bit(pulsed, trains):
                 assert torch.equal(one.get_buffer(name)[0], many.get_buffer(name)[k]), name
 
 
-def other_sums(x, weights, out=None):
+def other_sums(x, weights, out=None, **precision):
     """Return products summed in another order, for machines where one chip's sums are those of many."""
     half = x.shape[2] // 2
     last = torch.bmm(x[:, :, half:], weights[:, :, half:].transpose(1, 2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -47,6 +47,10 @@ class Patches:
     offset: Tensor
     size: int
     output: tuple[int, ...]
+
+    def to(self, device: torch.device) -> Patches:
+        """Return the same patches, located on a device."""
+        return replace(self, start=self.start.to(device), offset=self.offset.to(device))
 
     def take(self, images: Tensor) -> Tensor:
         """Return patches (images, positions, channels * kernel) of flattened padded images (images, size)."""

@@ -5,27 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mho.errors import ConfigError
-from mho.kernels.product import normals
-from mho.random import check_counter, make_key
+from mho.nn.drawn import Drawn
+from mho.random import make_key
 
 
-class Spreads(nn.Module):
+class Spreads(Drawn):
     """The standard deviations of a layer's weights, and the draws of its outputs in training.
 
     std^2 = softplus(rho)^2 + (floor weight)^2. floor: what the device cannot go below: its relative spread. Draws are
-    keyed by (seed, name, call); calls are counted in a buffer, so a resumed training repeats.
+    keyed by (seed, name, call); calls are counted and saved, so a resumed training repeats.
     """
 
-    calls: Tensor
-
     def __init__(self, shape: torch.Size, initial: float, floor: float, *, seed: int, name: str) -> None:
-        super().__init__()
+        super().__init__([make_key(seed, 0, name, "bayesian")], "call of a Bayesian layer")
         if not (0 < initial < math.inf and 0 <= floor < math.inf):
             raise ConfigError(
                 f"weights of layer {name!r} were to begin with the standard deviation {initial:g} and the floor "
@@ -33,18 +30,15 @@ class Spreads(nn.Module):
             )
         self.floor = floor
         self.rho = nn.Parameter(torch.full(shape, math.log(math.expm1(initial))))
-        self.keys = torch.from_numpy(np.array([make_key(seed, 0, name, "bayesian")], np.uint32).view(np.int32))
-        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
 
     def variance(self, mean: Tensor) -> Tensor:
         """Return the variances of weights with these means."""
         free = F.softplus(self.rho).square()
         return free + (self.floor * mean).square() if self.floor else free
 
-    def draw(self, mean: Tensor, variance: Tensor) -> Tensor:
+    def disturbed(self, mean: Tensor, variance: Tensor) -> Tensor:
         """Return outputs drawn with means and variances, others at every call."""
-        xi = normals(self.keys, (1, *mean.shape), check_counter("call of a Bayesian layer", int(self.calls)))[0]
-        self.calls += 1
+        xi = self.draw((1, *mean.shape), mean.device)[0]
         return mean + (variance + 1e-12).sqrt() * xi.to(mean)
 
 
@@ -68,7 +62,7 @@ class BayesianLinear(nn.Linear):
         mean = F.linear(x, self.weight, self.bias)
         if not self.training:
             return mean
-        return self.spreads.draw(mean, F.linear(x.square(), self.spreads.variance(self.weight)))
+        return self.spreads.disturbed(mean, F.linear(x.square(), self.spreads.variance(self.weight)))
 
 
 class BayesianConv2d(nn.Conv2d):
@@ -86,7 +80,7 @@ class BayesianConv2d(nn.Conv2d):
         mean = self._conv_forward(x, self.weight, self.bias)
         if not self.training:
             return mean
-        return self.spreads.draw(mean, self._conv_forward(x.square(), self.spreads.variance(self.weight), None))
+        return self.spreads.disturbed(mean, self._conv_forward(x.square(), self.spreads.variance(self.weight), None))
 
 
 Layer = BayesianLinear | BayesianConv2d
@@ -115,11 +109,11 @@ def divergence(model: nn.Module, prior: float) -> Tensor:
             f"a divergence from a prior of standard deviation {prior:g} was asked for over {len(layers)} Bayesian "
             "layers; give a model with BayesianLinear or BayesianConv2d layers and a prior above 0"
         )
-    total = torch.zeros(())
+    total = next(iter(layers.values())).weight.new_zeros(())
     for layer in layers.values():
         variance = layer.spreads.variance(layer.weight)
         ratio = (variance + layer.weight.square()) / prior**2
-        total = total.to(ratio) + 0.5 * (ratio - 1.0 - torch.log(variance / prior**2)).sum()
+        total = total + 0.5 * (ratio - 1.0 - torch.log(variance / prior**2)).sum()
     return total
 
 

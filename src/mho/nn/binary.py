@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mho.errors import ConfigError
 from mho.kernels.product import normals
-from mho.random import check_counter, make_key
+from mho.nn.drawn import Drawn
+from mho.random import make_key
 
 
 def signs(x: Tensor) -> Tensor:
@@ -62,27 +62,22 @@ class Sign(nn.Module):
         return straight_sign(x)
 
 
-class BitErrors(nn.Module):
+class BitErrors(Drawn):
     """Flips a share `rate` of signs at every forward pass of training, so that a network learns to bear bit errors.
 
-    The draws are keyed by (seed, name, call); calls are counted in a buffer, so a resumed training repeats. Gradients
+    The draws are keyed by (seed, name, call); calls are counted and saved, so a resumed training repeats. Gradients
     pass unchanged. When evaluating, nothing is flipped. Raises ConfigError unless 0 <= rate < 1/2.
     """
 
-    calls: Tensor
-
     def __init__(self, rate: float, *, seed: int, name: str) -> None:
-        super().__init__()
+        super().__init__([make_key(seed, 0, name, "bit errors")], "bit error call")
         self.rate, self.bound = checked_rate(rate), quantile(rate)
-        self.keys = torch.from_numpy(np.array([make_key(seed, 0, name, "bit errors")], np.uint32).view(np.int32))
-        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the signs x with errors in training, x itself otherwise."""
         if not self.training or self.rate == 0:
             return x
-        z = normals(self.keys, (1, *x.shape), check_counter("bit error call", int(self.calls)))[0]
-        self.calls += 1
+        z = self.draw((1, *x.shape), x.device)[0]
         return _StraightFlip.apply(x, torch.where(z < self.bound, -1.0, 1.0).to(x))
 
 
@@ -108,7 +103,7 @@ def flipped(stored: Tensor, rate: float, keys: Tensor) -> Tensor:
 
     stored: the signs that were written, of any shape; keys: (chips, 2), from which each chip draws its errors.
     """
-    z = normals(keys, (len(keys), *stored.shape))
+    z = normals(keys.to(stored.device), (len(keys), *stored.shape))
     return torch.where(z < quantile(checked_rate(rate)), -stored, stored).to(torch.int8)
 
 

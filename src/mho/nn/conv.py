@@ -16,6 +16,7 @@ from mho.mapping.patches import Patches, Window, locate
 from mho.nn.layer import AnalogLayer
 from mho.nn.parameter import accumulates
 from mho.periphery.product import PATCH_ELEMENTS
+from mho.update.apply import check_finite
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -29,7 +30,8 @@ class AnalogConv(AnalogLayer):
     keeps its input, not the patches. Input (chips * batch, in channels, *spatial), output (chips * batch, out channels,
     *positions), chip-major. `padding` is a size, a size per dimension, "same" or "valid"; the other sizes are a number
     or one per dimension; `config`, `name`, `seed` and `chips` are as in `AnalogLinear`. Raises ConfigError for
-    impossible settings; when called, ShapeError for inputs that do not fit and NotFiniteError for NaN or infinity.
+    impossible settings; when called, ShapeError for inputs that do not fit, ConfigError for one on another device, and
+    on the CPU NotFiniteError for NaN or infinity (on a GPU the optimizer raises it).
     """
 
     dimensions = 0
@@ -96,6 +98,7 @@ class AnalogConv(AnalogLayer):
                 f"found {tuple(x.shape)}"
             )
         self.chip_batch(x.shape[0])
+        self.check_device(x)
         if any(self.padding):
             mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
             x = F.pad(x, self.padding, mode=mode)
@@ -114,11 +117,11 @@ class AnalogConv(AnalogLayer):
 
     def patches(self, x: Tensor, last: bool) -> list[Patches]:
         """Return where the patches of every group lie in a padded input like x."""
-        key = (tuple(x.shape[1:]), last)
+        key = (tuple(x.shape[1:]), last, x.device)
         if key not in self._located:
             per = self.in_channels // self.groups
             self._located[key] = [
-                locate(self.window, (g * per, (g + 1) * per), key[0], last) for g in range(self.groups)
+                locate(self.window, (g * per, (g + 1) * per), key[0], last).to(x.device) for g in range(self.groups)
             ]
         return self._located[key]
 
@@ -138,7 +141,7 @@ class AnalogConv(AnalogLayer):
 
     def patches_of(self, last: bool) -> list[Patches]:
         """Return the patches of the input shape that was located last."""
-        return self._located[(self._shape, last)]
+        return self._located[(self._shape, last, self.device)]
 
     def locate_input(self, x: Tensor) -> tuple[Tensor, bool]:
         """Return a padded input as (chips, batch, size) in memory order, and whether channels come last there."""
@@ -155,7 +158,7 @@ class AnalogConv(AnalogLayer):
         """
         chips, count = len(self.chips), located[0].start.numel()
         batch = d.shape[1] // chips
-        total, begin = torch.zeros(chips, batch, size), self.first(batch)
+        total, begin = torch.zeros(chips, batch, size, device=d.device), self.first(batch)
         for g, (grid, patches) in enumerate(zip(self.grid_list, located, strict=True)):
             mine = self._group(d, g).view(d.shape[0], chips, batch, count, self.out_size // self.groups)
             for b0, b1 in self.blocks(batch, count * patches.offset.numel()):
@@ -177,9 +180,10 @@ class AnalogConv(AnalogLayer):
         """Refuse NaN or infinity; patches are unfolded when the update is applied."""
         self.check_inputs()
         for x, d, _, _ in self.pending:
-            for name, values in (("input x", x), ("error d", d)):
-                if not bool(torch.isfinite(values.sum())) and not bool(torch.isfinite(values).all()):
-                    raise self.refuse(NotFiniteError(f"{name} holds NaN or infinity"), "update")
+            try:
+                check_finite(x, d, self.tile_list[0].fuse)
+            except NotFiniteError as error:
+                raise self.refuse(error, "update") from None
         return []
 
     def apply_(self, prepared: list[Any], lr: object) -> None:
@@ -276,4 +280,4 @@ class _ConvProduct(torch.autograd.Function):
                 back = back.view(shape)
         if accumulates(ctx):
             layer.keep(flat, d, ctx.located, ctx.last)
-        return back, torch.empty(0), None
+        return back, d.new_empty(0), None

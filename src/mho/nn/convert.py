@@ -83,6 +83,7 @@ def convert_to_analog(
     that stay digital, with all that is in them. trained: map max abs(W) of every tile to the device's bound by a
     digital scale, unless the config sets one. vary=("init",): every chip starts from its own initial weights. With more
     than one chip, digital layers with parameters are copied per chip and the batch is chip-major (`mho.spread`).
+    A layer is made where the one before it was: a network on a GPU gives a model on that GPU, with the same draws.
     `mho.summary(model)` tells what became of every layer. Raises ConversionError naming the layers that cannot be
     converted or copied, and ConfigError for impossible `chips`, `vary`, or a name pattern that matches nothing; the
     model given is never half changed.
@@ -236,11 +237,12 @@ def _again(name: str, plan: _Plan) -> Callable[[int, nn.Module], None] | None:
         reset = getattr(layer, "reset_parameters", None)
         if reset is None:
             return
+        place = next((p.device for p in layer.parameters()), torch.device("cpu"))
+        layer.to("cpu")  # values are drawn there: one seed gives the same ones wherever a model is
         with torch.random.fork_rng(devices=[]):
-            here = all(p.device.type == "cpu" for p in layer.parameters())
-            seeds = torch.default_generator if here else torch  # for a GPU's sake torch would format a stack each time
-            seeds.manual_seed(make_key(plan.seed, plan.chips[k], name, "init")[0])
+            torch.default_generator.manual_seed(make_key(plan.seed, plan.chips[k], name, "init")[0])
             reset()
+        layer.to(place)
 
     return again
 
@@ -270,7 +272,7 @@ def _analog(module: PlainLayer, name: str, plan: _Plan) -> AnalogLayer:
             biases.append(one.bias.detach())
     keeps_bias = made.array_bias or made.bias is not None
     made.set_weights(torch.stack(weights), torch.stack(biases) if keeps_bias else None)
-    made.train(module.training)
+    made.train(module.training).to(module.weight.device)
     made.pulses.requires_grad_(module.weight.requires_grad)
     if made.bias is not None and module.bias is not None:
         made.bias.requires_grad_(module.bias.requires_grad)
@@ -336,6 +338,7 @@ def _plain(layer: AnalogLayer, chip: int) -> PlainLayer:
             "dilation": layer.window.dilation, "groups": layer.groups, "padding_mode": layer.padding_mode,
         }  # fmt: skip
         made = kind(layer.in_channels, layer.out_channels, bias=bias is not None, **sizes)
+    made.to(weight.device)
     with torch.no_grad():
         made.weight.copy_(weight[chip].view_as(made.weight))
         if bias is not None and made.bias is not None:

@@ -6,15 +6,15 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mho.kernels.product import normals
+from mho.errors import ConfigError
 from mho.nn.batchnorm import NormBatchNorm
 from mho.nn.chips import per_chip
+from mho.nn.drawn import Drawn
 from mho.nn.ranks import Ranks
-from mho.random import check_counter, make_key
+from mho.random import make_key
 
 COPIED = (
     nn.Linear, nn.Bilinear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d,
@@ -28,7 +28,8 @@ class PerChip(nn.Module):
     """A digital layer with its own copy per chip; each sees the chip's own part of the chip-major batch.
 
     Inputs and output (chips * batch, ...). `again(chip, copy)` gives every copy initial values of its own; without it
-    all start as `layer`. Raises ShapeError, when called, for a batch that does not divide by the chips.
+    all start as `layer`. When called, raises ShapeError for a batch that does not divide by the chips, ConfigError for
+    one on another device.
     """
 
     def __init__(self, layer: nn.Module, chips: int, again: Callable[[int, nn.Module], None] | None = None) -> None:
@@ -49,7 +50,27 @@ class PerChip(nn.Module):
         """Return the copies' outputs, chip-major."""
         n = len(self.copies)
         parts = zip(*(per_chip(x, n) for x in inputs), strict=True)
-        return torch.cat([one(*part) for one, part in zip(self.copies, parts, strict=True)])
+        try:
+            return torch.cat([one(*part) for one, part in zip(self.copies, parts, strict=True)])
+        except RuntimeError as error:
+            self._check_devices(inputs, error)
+            raise
+
+    def _check_devices(self, inputs: tuple[Tensor, ...], error: RuntimeError) -> None:
+        """Raise ConfigError where inputs and copies are on different devices."""
+        here = next((t.device for t in (*self.parameters(), *self.buffers())), None)
+        for x in inputs:
+            if here is not None and x.device != here:
+                raise ConfigError(
+                    f"a digital layer with {len(self.copies)} copies of {self.copies[0]} is on {here}, but its input "
+                    f"is on {x.device}, and one product needs both in one place; call x.to('{here}'), or "
+                    f"model.to('{x.device}')"
+                ) from error
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        super()._apply(fn, recurse)
+        _number(self)
+        return self
 
 
 def _number(layer: PerChip, _: object = None) -> None:
@@ -59,7 +80,7 @@ def _number(layer: PerChip, _: object = None) -> None:
             p.chip_index = k  # type: ignore[attr-defined]
 
 
-class ChipDropout(nn.Module):
+class ChipDropout(Drawn):
     """Dropout whose masks are drawn from (seed, chip, layer, call), so that runs repeat and chips do not interact.
 
     Input and output (chips * batch, ...). `p`: the share of values that become 0; the others are multiplied by
@@ -67,13 +88,12 @@ class ChipDropout(nn.Module):
     ranks: the processes that share every batch; each takes the masks of its samples from those of all.
     """
 
+    saved_shape = (1,)
     ranks: Ranks | None = None
 
     def __init__(self, p: float, kind: type[nn.Module], *, name: str, seed: int, chips: tuple[int, ...]) -> None:
-        super().__init__()
-        self.p, self.kind, self.channels, self.calls = p, kind, kind is not nn.Dropout, 0
-        words = [make_key(seed, chip, name, "dropout") for chip in chips]
-        self.keys = torch.from_numpy(np.array(words, np.uint32).view(np.int32))
+        super().__init__([make_key(seed, chip, name, "dropout") for chip in chips], "dropout call")
+        self.p, self.kind, self.channels = p, kind, kind is not nn.Dropout
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x with a share p of its values 0 and the others scaled by 1/(1 - p); x itself when evaluating."""
@@ -87,24 +107,11 @@ class ChipDropout(nn.Module):
         shape = x.shape[:2] if self.channels else x.shape
         count = shape[0] // n
         first, whole = (0, count) if self.ranks is None else (self.ranks.first(count), self.ranks.whole(count))
-        z = normals(self.keys, (n, whole, *shape[1:]), check_counter("dropout call", self.calls))
+        z = self.draw((n, whole, *shape[1:]), x.device)
         if whole > count:
             z = z[:, first : first + count]
-        self.calls += 1
         mask = (z < float(ndtri(1 - self.p))).reshape(*shape, *(1,) * (x.dim() - len(shape)))
         return x * mask / (1 - self.p)
-
-    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + "calls"] = torch.tensor([self.calls])
-
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
-        calls = state_dict.pop(prefix + "calls", None)
-        if calls is None:
-            rest[2].append(prefix + "calls")
-        else:
-            self.calls = int(calls[0])
-        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def extra_repr(self) -> str:
         """Return the share for printing."""

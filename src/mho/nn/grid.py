@@ -79,7 +79,8 @@ class Grid(nn.Module):
             return self.scale
         learned: Tensor = self.learned
         if learned.shape[2] != self.rows:
-            learned = learned.repeat_interleave(torch.tensor([r1 - r0 for r0, r1 in self.row_parts]), dim=2)
+            each = zip(learned.split(1, dim=2), self.row_parts, strict=True)
+            learned = torch.cat([one.expand(-1, -1, r1 - r0) for one, (r0, r1) in each], dim=2)
         return learned if self.scale is None else self.scale * learned
 
     def _keep_running(self, side: str, products: list[Product]) -> None:
@@ -114,10 +115,11 @@ class Grid(nn.Module):
         """
         role = "forward" if self.training else "evaluate"
         parts = 1 if self.scale is None and self.learned is None else len(self.column_parts)
-        out = torch.empty(parts, x.shape[0], x.shape[1], self.rows)
+        out = torch.empty(parts, x.shape[0], x.shape[1], self.rows, device=self.tile_list[0].home)
         for k, (r0, r1), (c0, c1), j, biased in self.spans:
             block = self.block_list[k]
-            draws = Draws(block.tile_list[0].role_keys[role], calls[k], 0, first)
+            tile = block.tile_list[0]
+            draws = Draws(tile.role_keys[role], calls[k], 0, first, tile.tick_of(role))
             multiply(
                 self.forward_products[k], block.weights, x[:, :, c0:c1], draws, out[j if parts > 1 else 0][:, :, r0:r1],
                 bias=biased, adding=j > 0 and parts == 1, learning=self.training,
@@ -129,10 +131,12 @@ class Grid(nn.Module):
 
         Raises NotFiniteError for NaN or infinity.
         """
-        out = torch.empty(d.shape[1], d.shape[2], self.columns)
+        out = torch.empty(d.shape[1], d.shape[2], self.columns, device=d.device)
+        role = "forward" if self.training else "evaluate"
         for k, (r0, r1), (c0, c1), j, biased in self.spans:
             block = self.block_list[k]
-            draws = Draws(block.tile_list[0].role_keys["backward"], calls[k], 0, first)
+            tile = block.tile_list[0]
+            draws = Draws(tile.role_keys["backward"], calls[k], 0, first, tile.tick_of(role))
             weights = block.weights[:, :, :-1] if biased else block.weights
             if c1 == c0:
                 continue
@@ -171,6 +175,11 @@ class Grid(nn.Module):
         for block, step in zip(self.block_list, prepared, strict=True):
             block.apply_(step)
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        super()._apply(fn, recurse)
+        self._link()
+        return self
+
     def _load_from_state_dict(self, *given: Any) -> None:
         super()._load_from_state_dict(*given)
         self._link()
@@ -180,7 +189,7 @@ class Grid(nn.Module):
         self._link()
 
     def _link(self) -> None:
-        """Set what copying or loading drops: the running means that products use, and the note of a chip axis."""
+        """Set what copying, moving or loading drops: running means that products use, and the note of a chip axis."""
         if self.learned is not None:
             self.learned.chip_axis = True  # type: ignore[attr-defined]  # a note for the optimizer
         for side, products in (("forward", self.forward_products), ("backward", self.backward_products)):
@@ -200,7 +209,7 @@ class Grid(nn.Module):
         """
         if calibrate and self.scale is not None and self.config.mapping.scaling in ("tile", "output"):
             self._calibrate(weights)
-        clipped, factor = torch.zeros(len(self.chips)), self.factor()
+        clipped, factor = torch.zeros(len(self.chips), device=weights.device), self.factor()
         for k, (r0, r1), (c0, c1), j, biased in self.spans:
             part = weights[:, r0:r1, c0 : c1 + biased]
             if factor is not None:
@@ -225,7 +234,8 @@ class Grid(nn.Module):
 
     def read(self) -> Tensor:
         """Return the weights (chips, rows, columns [+ bias]) exactly, without a product's noise."""
-        out, factor = torch.empty(len(self.chips), self.rows, self.columns + self.bias), self.factor()
+        shape, home = (len(self.chips), self.rows, self.columns + self.bias), self.tile_list[0].home
+        out, factor = torch.empty(shape, device=home), self.factor()
         for k, (r0, r1), (c0, c1), j, biased in self.spans:
             shown = self.block_list[k].weights
             if factor is not None:

@@ -73,6 +73,7 @@ class AnalogLayer(nn.Module):
             for g in range(groups)
         )  # fmt: skip
         self.grids = nn.ModuleList(self.grid_list)
+        self.tile_list = tuple(tile for grid in self.grid_list for tile in grid.tile_list)
         self.pulses = AnalogParameter(self)
         self.pending: list[tuple[Any, ...]] = []
         self._versions: list[int] = []
@@ -103,14 +104,14 @@ class AnalogLayer(nn.Module):
                 f"layer {self.name!r} is programmed, so weights that are set now would not be seen; call "
                 "mho.restore(model), set them, and program it again"
             )
-        n = len(self.chips)
-        matrix = self._per_chip(weight.detach().float(), (self.out_size, self.in_size), "weight")
+        n, here = len(self.chips), self.device
+        matrix = self._per_chip(weight.detach().to(here, torch.float32), (self.out_size, self.in_size), "weight")
         has_bias = self.array_bias or self.bias is not None
         if (bias is not None) != has_bias:
             state = "has a bias" if has_bias else "has no bias"
             raise ShapeError(f"layer {self.name!r} {state}, but set_weights was given bias={bias is not None}")
         if bias is not None:
-            values = self._per_chip(bias.detach().float(), (self.out_size,), "bias")
+            values = self._per_chip(bias.detach().to(here, torch.float32), (self.out_size,), "bias")
             if self.array_bias:
                 matrix = torch.cat((matrix, values.unsqueeze(2)), dim=2)
             else:
@@ -118,7 +119,7 @@ class AnalogLayer(nn.Module):
                 with torch.no_grad():
                     self.bias.copy_(values)
         rows = self.out_size // self.groups
-        share = torch.zeros(n)
+        share = torch.zeros(n, device=here)
         for g, grid in enumerate(self.grid_list):
             share += grid.write_(matrix[:, g * rows : (g + 1) * rows].contiguous(), calibrate=calibrate)
         self.clipped = (share / self.groups).tolist()
@@ -149,7 +150,7 @@ class AnalogLayer(nn.Module):
 
     def analog_tiles(self) -> list[Tile]:
         """Return the tiles of this layer, group by group, each group's row part by row part, array by array."""
-        return [tile for grid in self.grid_list for tile in grid.tile_list]
+        return list(self.tile_list)
 
     def analog_arrays(self) -> list[Array]:
         """Return the arrays of weights of this layer, block by block."""
@@ -163,6 +164,33 @@ class AnalogLayer(nn.Module):
     def programmed(self) -> bool:
         """Whether products see programmed conductances in place of the trained arrays; see `mho.program`."""
         return any(block.programmed is not None for block in self.analog_blocks())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the layer's tiles are."""
+        return self.tile_list[0].home
+
+    def check_device(self, x: Tensor) -> None:
+        """Raise ConfigError unless an input and the whole layer are on one device."""
+        device = x.device
+        for tile in self.tile_list:
+            if tile.home != device:
+                raise self._apart(device)
+        if self.bias is not None and self.bias.device != device:
+            raise self._apart(device)
+
+    def _apart(self, device: torch.device) -> ConfigError:
+        """Return the error for an input on a device where not the whole layer is."""
+        found = {t.home for t in self.tile_list} | ({self.bias.device} if self.bias is not None else set())
+        if len(found) > 1:
+            return ConfigError(
+                f"layer {self.name!r} has its tensors on different devices ({', '.join(sorted(map(str, found)))}), but "
+                f"its products need all of them in one place; move it as a whole, with model.to('{device}')"
+            )
+        return ConfigError(
+            f"layer {self.name!r} is on {self.device}, but its input is on {device}, and a product needs both in one "
+            f"place; call x.to('{self.device}'), or model.to('{device}')"
+        )
 
     def chip_batch(self, rows: int) -> int:
         """Return the batch of each chip for a first dimension of `rows`; raise ShapeError when it does not divide."""
@@ -235,6 +263,11 @@ class AnalogLayer(nn.Module):
                 "mho.restore(model) first, or leave its `pulses` frozen (requires_grad False) and train digital parts"
             )
         for (x, *_), version in zip(self.pending, self._versions, strict=True):
+            if x.device != self.device:
+                raise MhoError(
+                    f"layer {self.name!r} was moved from {x.device} to {self.device} between backward() and step(), "
+                    "but its update needs the input and error that it kept; step or zero the gradients, then move it"
+                )
             if x._version != version:
                 raise MhoError(
                     f"layer {self.name!r}: its input was changed in place between backward() and step(), and the "
@@ -258,9 +291,24 @@ class AnalogLayer(nn.Module):
         self.pulses = pulses  # load_state_dict(assign=True) puts a plain parameter in its place
         self._link()
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        super()._apply(fn, recurse)
+        self._link()
+        return self
+
     def _link(self) -> None:
-        """Set what copying or loading drops: the way from the pulses to this layer, and the note of a chip axis."""
+        """Set what copying, moving or loading drops: the way from the pulses to this layer, and where these are.
+
+        And the note of a chip axis. torch may put a plain parameter in the place of the pulses when it moves them.
+        """
+        found: nn.Parameter = self.pulses
+        if not isinstance(found, AnalogParameter):
+            self.pulses = AnalogParameter(self, self.device).requires_grad_(found.requires_grad)
+        elif found.device != self.device:
+            found.data = torch.empty(0, device=self.device)
         self.pulses.layer = self
+        if found.grad is not None and found.grad.device != self.device:
+            self.pulses.grad = torch.empty(0, device=self.device)
         self._versions = [x._version for x, *_ in self.pending]
         if self.bias is not None:
             self.bias.chip_axis = True  # type: ignore[attr-defined]  # a note for the optimizer

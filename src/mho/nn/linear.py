@@ -20,8 +20,8 @@ class AnalogLinear(AnalogLayer):
     Input (chips * batch, ..., in), output (chips * batch, ..., out), chip-major. `config` is an `AnalogConfig`
     (`mho.preset("gokmen-2017")`); `name` keys the layer's draws together with `seed` and the chip, and must differ
     between layers (without a name one is drawn from torch's generator). Initial weights are torch's default. Raises
-    ConfigError for impossible settings; when called, ShapeError for inputs that do not fit and NotFiniteError for NaN
-    or infinity.
+    ConfigError for impossible settings; when called, ShapeError for inputs that do not fit, ConfigError for one on
+    another device, and on the CPU NotFiniteError for NaN or infinity (on a GPU the optimizer raises it).
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class AnalogLinear(AnalogLayer):
             )
         rows = x.shape[0] if x.dim() > 1 else 1
         self.chip_batch(rows)
+        self.check_device(x)
         parts = _LinearProduct.apply(x.reshape(len(self.chips), -1, self.in_features), self.pulses, self)
         scale = self.grid_list[0].factor()
         if scale is None:
@@ -98,4 +99,4 @@ class _LinearProduct(torch.autograd.Function):
                 raise layer.refuse(error, "backward") from None
         if accumulates(ctx):
             layer.keep(x, d)
-        return back, torch.empty(0), None
+        return back, d.new_empty(0), None

@@ -17,9 +17,9 @@ class AnalogParameter(torch.nn.Parameter):
 
     layer: Any
 
-    def __new__(cls, layer: Any) -> AnalogParameter:
-        """Return a parameter of no elements that belongs to `layer`."""
-        made = torch.Tensor._make_subclass(cls, torch.empty(0), True)
+    def __new__(cls, layer: Any, device: torch.device | None = None) -> AnalogParameter:
+        """Return a parameter of no elements that belongs to `layer`, on a device."""
+        made = torch.Tensor._make_subclass(cls, torch.empty(0, device=device), True)
         made.layer = layer
         return made
 

@@ -68,6 +68,12 @@ class Ranks:
 
     def collect(self, values: Tensor, counts: list[int] | None = None) -> list[Tensor]:
         """Return the values (count, ...) of every rank; counts: how many each has, asked where they are not given."""
+        if values.is_cuda:
+            raise RankError(
+                f"several processes train one model together, and its tensors are on {values.device}, but they "
+                "exchange samples on the CPU only in this version; use model.to('cpu') on every rank, or train on the "
+                "GPU in one process (more chips in one model fill it)"
+            )
         values = values.detach().contiguous()
         if counts is None:
             counts = [len(values)] * self.size if self.even else self.numbers(len(values))

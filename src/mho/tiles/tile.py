@@ -315,7 +315,8 @@ class Tile(nn.Module):
         if self.leaks:
             leak_(self.state, self.keep, self.reset)
         if self.kick is not None:
-            self.state += normals(self.rest_keys, tuple(self.state.shape), self.steps).to(self.kick.device) * self.kick
+            tick = self.tick_of("step")
+            self.state += normals(self.rest_keys, tuple(self.state.shape), self.steps, tick=tick) * self.kick
             if (bounds := self.bounds()) is not None:
                 torch.minimum(torch.maximum(self.state, bounds[0]), bounds[1], out=self.state)
         if self.frozen is not None:
