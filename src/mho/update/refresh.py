@@ -9,7 +9,8 @@ from mho.devices.base import over_chips
 from mho.tiles.array import Array
 from mho.tiles.cell import Refresh
 from mho.tiles.tile import Tile
-from mho.update.program import program_
+from mho.update.fuse import intact
+from mho.update.program import program_, tune_
 from mho.update.program_settings import Program
 
 REWRITE = Program(strategy="rewrite", iterations=20)
@@ -29,16 +30,22 @@ def refresh_(array: Array) -> Tensor | None:
     if settings is None or (array.tile_list[0].steps + 1) % settings.every:
         return None
     due = pairs_due(array, settings)
-    if settings.write == "pulses":
+    if (gate := intact(array.tile_list[0])) is not None:
+        due &= gate
+    if settings.write == "ideal":
+        if due.is_cuda or bool(due.any()):  # nobody looks there: of no pair, it writes nothing
+            _write_back_(array, due)
+    elif due.is_cuda:
+        tune_(array, array.visible.clone(), REWRITE, which=due.any(1))
+    else:
         program_(array, array.visible.clone(), REWRITE, which=due.any(1))
-    elif bool(due.any()):
-        _write_back_(array, due)
     return due.flatten(1).sum(1)
 
 
 def pairs_due(array: Array, settings: Refresh) -> Tensor:
     """Return which pairs are due, bool (chips, pairs, rows, columns)."""
     above = torch.from_numpy(over_chips(settings.above, len(array.place.chips), "refresh.above").copy())
+    above = above.to(array.tile_list[0].home)
     due, free = [], []
     for tile, side in _sides(array):
         bounds = tile.bounds()
