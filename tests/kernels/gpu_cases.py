@@ -126,6 +126,9 @@ def check_rates(device: str) -> None:
             mine, exact = update.rates(moved_to(samples, device), scheme), reference.rates(samples, scheme)
             for name in ("length", "x_rate", "d_rate"):
                 np.testing.assert_array_equal(getattr(mine, name).cpu(), getattr(exact, name), err_msg=name)
+    samples.x[1, 1, 0], samples.d[0, 0, 0] = float("nan"), -float("inf")
+    wild = update.rates(moved_to(samples, device), Scheme(managed=False)).length.view(2, -1).cpu()
+    assert wild[1, 1] == wild[0, 0] == 0
 
 
 def check_blocks(device: str) -> None:
@@ -134,7 +137,7 @@ def check_blocks(device: str) -> None:
     cells = make_cells(SOFT, (1, 2, 3, 7), **OPTIONS)
     samples = make_samples(1, 3, 3, 7, gain=20.0, bias=True)
     exact = by_reference(cells, samples, scheme)
-    for block, parts, workspace in ((32, 1, 1 << 28), (64, 2, 1 << 28), (16, 1, 1), (32, 3, 100)):
+    for block, parts, workspace in ((32, 1, 1 << 28), (64, 2, 1 << 28), (16, 2, 1), (8, 3, 100)):
         with blocks(block, parts, workspace):
             check_equal(pulsed(cells, samples, scheme, device), exact)
 
@@ -143,11 +146,16 @@ def check_long_tapes(device: str) -> None:
     """Tapes of more than 32 words, which are walked 32 at a time; vectors without slots take no place on them."""
     scheme = Scheme(bl=64, managed=False)
     cells = make_cells(SOFT, (1, 1, 3, 4), counts=True)
-    samples = make_samples(1, 40, 3, 4, gain=3.0)
-    samples.x[:, 5:9], samples.d[:, 30:] = 0.0, 0.0
-    exact = by_reference(cells, samples, scheme)
-    assert reference.rates(samples, scheme).length.sum() > 32 * 32
-    check_equal(pulsed(cells, samples, scheme, device), exact)
+    for gain in (0.1, 60.0):  # few pulses: cells that have none in the first words; many: some in all
+        samples = make_samples(1, 40, 3, 4, gain=gain)
+        samples.x[:, 5:9], samples.d[:, 35:] = 0.0, 0.0
+        exact = by_reference(cells, samples, scheme)
+        assert reference.rates(samples, scheme).length.sum() > 33 * 32
+        check_equal(pulsed(cells, samples, scheme, device), exact)
+    samples, scheme, old = make_samples(2, 200, 1, 2), Scheme(bl=5), trains.SCAN
+    trains.SCAN = 64  # lengths are added up in several goes
+    check_tapes(samples, scheme, reference.rates(samples, scheme), (2, 1, 1, 2), device)
+    trains.SCAN = old
 
 
 def check_empty(device: str) -> None:
