@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 from mho import optim
 from mho.kernels import backend, burst
 from mho.kernels.gpu import compiling, zero
+from mho.nn.parameter import AnalogParameter
 
 CUDA = torch.device("cuda", 0)
 
@@ -44,12 +45,22 @@ class _NoWayBack(TorchFunctionMode):
             raise HostCopy(func.__name__)
         if func is Tensor.copy_ and not here and args[1].is_cuda:
             raise HostCopy("copy_ to the host")
-        if func is Tensor.data_ptr and here:
-            return 0
+        if func is Tensor.data_ptr and isinstance(first, FakeTensor):
+            raise MixedDevices("a kernel of the CPU was given a tensor without values")
         result = func(*args, **kwargs)
         if here and func is Tensor.to and not result.is_cuda:
             raise HostCopy("to the host")
         return result
+
+
+class _OnDevice(FakeTensorMode):
+    """Makes on the device what C++ asks for on the meta device, where it believes fake CUDA tensors to be."""
+
+    def dispatch(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if kwargs.get("device") is not None and torch.device(kwargs["device"]).type == "meta":
+            kwargs["device"] = CUDA
+        return super().dispatch(func, types, args, kwargs)
 
 
 def _start(kernel: Any, grid: tuple[int, ...], *args: Any, **meta: Any) -> None:
@@ -69,17 +80,21 @@ def _start(kernel: Any, grid: tuple[int, ...], *args: Any, **meta: Any) -> None:
 @contextmanager
 def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let CUDA tensors be made that have no values; models are moved there by `to_fake`."""
-    mode, make = FakeTensorMode(allow_non_fake_inputs=True), Tensor._make_subclass
+    mode, make = _OnDevice(allow_non_fake_inputs=True), Tensor._make_subclass
+    empty = torch.empty(0, device="meta")
 
     def made(cls: Any, elem: Any, *rest: Any, **named: Any) -> Any:
         if cls is FakeTensor and torch.device(named["device_for_backend_keys"]).type == "cuda":
             named["dispatch_device"] = False  # for C++ it stays on the meta device, which needs no library of CUDA's
+        if cls is AnalogParameter and isinstance(elem, FakeTensor):  # no tensor has two classes
+            elem = empty
         return make(cls, elem, *rest, **named)
 
     with monkeypatch.context() as patch:
         patch.setattr(Tensor, "_make_subclass", staticmethod(made))
         patch.setattr(FakeTensor, "is_cuda", property(lambda self: self.fake_device.type == "cuda"), raising=False)
         patch.setattr(FakeTensor, "is_cpu", property(lambda self: self.fake_device.type == "cpu"), raising=False)
+        patch.setattr(AnalogParameter, "device", CUDA, raising=False)
         patch.setattr(backend, "_check", lambda device: None)
         patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
         for module in _starting():

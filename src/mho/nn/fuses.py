@@ -29,10 +29,13 @@ class Fuses:
 
     def link_(self, layers: Sequence[AnalogLayer]) -> None:
         """Give every layer on a GPU its place; layers that have theirs keep it."""
-        now = [(layer, layer.device) for layer in layers if layer.device.type == "cuda"]
+        now = [(layer, layer.device) for layer in layers if layer.on_gpu]
         if now == self.layers and all(self._linked(layer, device) for layer, device in now):
             return
         self.check()
+        for layer, _ in self.layers:
+            for tile in layer.tile_list:
+                tile.fuse = None
         self.layers, self.groups = now, {}
         for device in dict.fromkeys(device for _, device in now):
             own = [layer for layer, place in now if place == device]
@@ -89,9 +92,9 @@ class Gated:
 
     def step(self) -> None:
         """Do the step, or leave everything as it was; counters that an optimizer keeps on the host go on."""
-        own = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None and p.is_cuda]
+        own = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
         gates = {device: self.fuses.intact(device) for device in dict.fromkeys(p.device for p in own)}
-        if not own or all(gate is None for gate in gates.values()):
+        if all(gate is None for gate in gates.values()):
             self.optimizer.step()
         elif getattr(self.optimizer, "_step_supports_amp_scaling", False):
             self._skip(next(gate for gate in gates.values() if gate is not None))

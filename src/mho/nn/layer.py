@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mho.config import AnalogConfig
 from mho.errors import ConfigError, MhoError, NotFiniteError, ShapeError
+from mho.kernels.backend import resolve
 from mho.nn.grid import Grid
 from mho.nn.parameter import AnalogParameter
 from mho.nn.ranks import Ranks
@@ -169,6 +170,11 @@ class AnalogLayer(nn.Module):
     def device(self) -> torch.device:
         """Where the layer's tiles are."""
         return self.tile_list[0].home
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the kernels of a GPU move the layer's devices."""
+        return resolve(self.tile_list[0].backend, self.tile_list[0].state) == "gpu"
 
     def check_device(self, x: Tensor) -> None:
         """Raise ConfigError unless an input and the whole layer are on one device."""

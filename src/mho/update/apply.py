@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mho.errors import NotFiniteError
-from mho.kernels.backend import backend, mean_backend
+from mho.kernels.backend import backend, mean_backend, resolve
 from mho.kernels.cells import PURPOSES, Fuse, Samples, Scheme
 from mho.random import check_counter, philox
 from mho.tiles.tile import Tile
@@ -54,6 +54,7 @@ def prepare_update(
     check_counter("the number of vectors in a step", (first + x.shape[1]) << 6)
     step = check_counter("step", tile.steps)
     scheme = Scheme(update.bl, update.bl_management, update.update_management, one_device=pulsed)
+    unseen = tile.fuse is None and resolve(tile.backend, tile.state) == "gpu"  # rates tell the fuse alone there
     moves = []
     for trains, chips in update.runs(x.shape[0]):
         given = (x, d, gain, tile.update_keys)
@@ -65,7 +66,7 @@ def prepare_update(
         if trains in ("stochastic", "deterministic"):
             move.rates = backend(tile.backend, tile.state).rates(samples, scheme)
             _refuse(move.rates.x_finite, move.rates.d_finite)
-        if move.rates is None or (x.is_cuda and tile.fuse is None):
+        if move.rates is None or unseen:
             check_finite(samples.x, samples.d, tile.fuse)
         moves.append(move)
     return Prepared(tile, scheme, moves)
@@ -76,7 +77,7 @@ def check_finite(x: Tensor, d: Tensor, fuse: Fuse | None = None) -> None:
 
     With a fuse, on a GPU, nothing is raised: the fuse blows, and no number is copied to the host.
     """
-    if fuse is not None and x.is_cuda:
+    if fuse is not None:
         from mho.kernels.gpu.fuse import check
 
         check(fuse, x, d)
@@ -119,7 +120,7 @@ def choose_devices(tile: Tile, samples: Samples, scheme: Scheme) -> Tensor | Non
     if devices == 1 or scheme.one_device == "all":
         return None
     chips, batch = samples.x.shape[:2]
-    if samples.x.is_cuda:
+    if resolve(tile.backend, tile.state) == "gpu":
         from mho.kernels.gpu.choose import choose
 
         return choose(samples, devices, turn=scheme.one_device == "turn")
