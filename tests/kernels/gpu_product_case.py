@@ -10,6 +10,7 @@ import itertools
 import sys
 import time
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from kernels.interpreting import hasten, mend
 from mho.kernels.gpu import matmul, passes, product
 from mho.kernels.product import Draws, Part, Patched, Plan, fold, leak_, normals, peaks, unfold
 from mho.periphery import Periphery
+from mho.periphery import product as periphery
 from mho.periphery.product import bind, multiply, read_lines
 from periphery.products import compare, kernel_product, make_keys
 
@@ -121,6 +123,11 @@ def whole():
     apart = x6.transpose(1, 2).contiguous().transpose(1, 2)[:, ::2]
     ours = run(settings, crossed[:, :11], apart, backend="gpu", out=torch.zeros(2, 11, 3).transpose(1, 2))[0]
     assert torch.equal(ours, dense)
+    converted = Periphery(bound_management="worst-case", dac_bits=5, output_bound=1.0, adc_bits=None, input_noise=0.1)
+    ours, theirs = (run(converted, torch.ones(2, 6, 11), x.abs(), backend=b) for b in ("gpu", "cpu"))
+    np.testing.assert_allclose(ours[0], theirs[0], atol=1e-5)
+    assert ours[1:] == theirs[1:]
+    assert ours[2] > 4
     same(Periphery(ideal=True), weights, x, bias=True)
     same(Periphery(**EXACT, output_bound=None, adc_bits=None), weights[:, :, :11], x)
 
@@ -137,6 +144,9 @@ def repeats():
     assert found[2] == (0 + 1 + 0 + 10 + 4) + (0 + 0 + 0 + 10 + 3)
     assert found[0][0, 3, 0] == 1024.0
     assert found[0][0, 4, 0] == 8.5
+    # Noise of rows and columns that are not there would be seen: it reaches the bound by itself now and then.
+    noisy = Periphery(**vars(settings) | {"output_noise": 0.45, "weight_noise": 0.1})
+    assert same(noisy, weights, x.repeat(1, 6, 1) / 3)[2] > 60
 
 
 def blocks():
@@ -227,6 +237,13 @@ def running():
         assert torch.equal(out["cpu"], out["gpu"])
         assert torch.equal(bound["cpu"].running, bound["gpu"].running)
     assert bound["gpu"].running.all()
+    before = bound["gpu"].running.clone()
+    x[1, 0, 0] = torch.nan
+    with patch.object(periphery, "peaks", lambda *given: (product.peaks(*given), True)):
+        multiply(bound["gpu"], weights, x, Draws(make_keys((0, 1)), 9), out["gpu"], learning=True)
+    assert bound["gpu"].running[0] != before[0]
+    assert bound["gpu"].running[1] == before[1]
+    assert torch.equal(out["gpu"].isnan().all(2), x.isnan().any(2))
 
 
 def reading():

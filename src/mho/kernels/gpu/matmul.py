@@ -53,7 +53,7 @@ def _whole(weights: Tensor) -> Tensor:
     storage = StorageWeakRef(weights.untyped_storage())
     key = (storage.cdata, weights.storage_offset(), weights.shape, weights.stride(), weights.device)
     found = _copies.get(key)
-    if found is not None and not found.owner.expired():
+    if found is not None:  # of this storage and no other: while one is weakly held, its address is not given again
         if found.version != weights._version:
             found.version = weights._version
             _filled(found.values, weights)
