@@ -182,8 +182,7 @@ class Trainer:
         block, part = self._block_steps()
         for rows in self.order.blocks(self.epoch, block):
             block_loss, block_hits = self._block(self.batches.rows(rows), errors, part)
-            if hasattr(self.optimizer, "check"):  # TEMPORARY until C1's commit
-                self.optimizer.check()
+            self.optimizer.check()
             n = rows.shape[1]
             loss, hits, seen = loss + block_loss, hits + block_hits, seen + n
             if update is not None:
@@ -254,7 +253,8 @@ def _score(out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Return the summed loss and the number of right answers of every chip."""
     y = y.expand(out.shape[:2])
     if out.is_cuda:  # where torch has the loss of three dimensions in one version only, which may not repeat its bits
-        loss = F.cross_entropy(out.flatten(0, 1), y.flatten(), reduction="none").view(y.shape).double().sum(1)
+        y = y.contiguous()
+        loss = F.cross_entropy(out.flatten(0, 1), y.view(-1), reduction="none").view(y.shape).double().sum(1)
     else:
         loss = F.cross_entropy(out.transpose(1, 2), y, reduction="none").double().sum(1)
     return loss, (out.argmax(2) == y).sum(1).double()
