@@ -140,6 +140,11 @@ def check_blocks(device: str) -> None:
     for block, parts, workspace in ((32, 1, 1 << 28), (64, 2, 1 << 28), (16, 2, 1), (8, 3, 100)):
         with blocks(block, parts, workspace):
             check_equal(pulsed(cells, samples, scheme, device), exact)
+    # Some 13 words: 32 are those of two cells, and a lane has three.
+    scheme, samples = Scheme(bl=64, managed=False), make_samples(1, 7, 3, 7, gain=5.0)
+    exact = by_reference(cells, samples, scheme)
+    with blocks(4, 3):
+        check_equal(pulsed(cells, samples, scheme, device), exact)
 
 
 def check_long_tapes(device: str) -> None:

@@ -26,17 +26,16 @@ FULL = 4096
 def law_kernel_source(kernel: str, device: type[Device], per_cell: tuple[bool, ...]) -> str:
     """Return the source of a law's kernel; `per_cell` says which of its arrays differ by cell.
 
-    kernel: "pulse", "burst" or "mean". Its template says where the law's arrays are loaded (for the devices in
-    `wanted`, at `own`) and stored (those in `touched`), and where the law is applied: to those in `hit & moves`, or in
-    "mean" to those in `on`, a `share` of the way.
+    kernel: "pulse", "burst" or "mean". Its template says where the law's numbers are made ready, and its arrays loaded
+    (for the devices in `wanted`, at `own`) and stored (those in `touched`), and where the law is applied: to those in
+    `hit & moves`, or in "mean" to those in `on`, a `share` of the way.
     """
     names, states, tables = law_arguments(device), tuple(device.state), law_tables(device)
-    load = [f"s_{n} = tl.load(s_{n}_pointer + own, mask=wanted, other=0.0)" for n in states]
-    for name, cell in zip(names, per_cell, strict=True):
-        if name in tables:
-            continue
-        where = "own, mask=wanted, other=1.0" if cell else "chip"
-        load.append(f"p_{name} = tl.load(p_{name}_pointer + {where})")
+    numbers = [f"p_{n}" for n, cell in zip(names, per_cell, strict=True) if not cell]
+    arrays = [f"s_{n}" for n in states] + [f"p_{n}" for n in names if n not in tables and f"p_{n}" not in numbers]
+    begin = [f"{n} = tl.load({n}_pointer + chip)" for n in numbers]
+    begin += [f"{n} = tl.full([BLOCK], 1.0, tl.float32)" for n in arrays]
+    load = [f"{n} = tl.load({n}_pointer + own, mask=wanted, other={n})" for n in arrays]
     results = ["w", *(f"s_{n}" for n in states)]
     call = ", ".join(["w", "up", "xi", *(f"s_{n}" for n in states), *(_taken(n, n in tables) for n in names)])
     apply = [f"{', '.join('new_' + r for r in results)} = law_pulse({call})"]
@@ -47,7 +46,7 @@ def law_kernel_source(kernel: str, device: type[Device], per_cell: tuple[bool, .
     store = [f"tl.store(s_{n}_pointer + own, s_{n}, mask=touched)" for n in states]
     pointers = [f"s_{n}_pointer" for n in states] + [f"p_{n}_pointer" for n in names] + [f"n_{n}" for n in tables]
     body = template(f"triton_{kernel}").replace("$pointers", "".join(f"{p}, " for p in pointers).rstrip())
-    for place, lines in {"load": load, "apply": apply, "store": store}.items():
+    for place, lines in {"begin": begin, "load": load, "apply": apply, "store": store}.items():
         body = _filled(body, place, lines)
     return "\n\n\n".join([law_source(device.pulse, "law_pulse"), *map(template, HELPERS[kernel]), body])
 
@@ -78,7 +77,8 @@ FLAGS = {
 TYPES = typed(
     p_i64="x_tape d_tape totals tick", p_u8="frozen noisy",
     p_i32="chosen quads ends keys counts pulses row_list column_list flags device_of",
-    i32="size rows columns room first step programs parts listed_rows listed_columns vector inputs vectors",
+    i32="""size rows columns magic shift row_magic row_shift room first step programs parts listed_rows listed_columns
+    vector inputs vectors""",
 )  # fmt: skip
 """Types of their arguments."""
 
@@ -131,9 +131,9 @@ def moved(cells: Cells) -> tuple[Tensor | None, ...]:
 
 
 def block_of(cells: int) -> int:
-    """Return how many of so many cells one warp takes.
+    """Return how many of so many cells one warp takes at a time.
 
     Two per thread where there are plenty: their steps overlap. One where there are few: all processors have some. Four
     would take twice the registers, so that half as many warps would run at a time.
     """
-    return 64 if cells >= 64 * FULL else 32
+    return 64 if cells >= 256 * FULL else 32

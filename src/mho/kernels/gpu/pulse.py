@@ -1,17 +1,22 @@
 """The pulsed update on a GPU.
 
-A program is one warp: blocks of a chip's cells, one or two per thread, in registers from the first pulse to the last.
-Every cell walks its own coincidences: it takes the lowest set bit of its current word of the tapes, asks for its next
-word, computes the draw and the law, and goes on; so the lanes of a warp are at different samples, and it is done after
-as many rounds as its busiest cell has pulses, not after as many as there are slots in which any of them fires. Which
-words hold pulses of a cell is found first, 32 words at a time, by loads that lie side by side. Within a warp the test
-for the end costs one reduction and no barrier. A cell that nothing coincides on is neither read nor written.
+A program is one warp; each of its lanes takes some cells, one after another. A lane walks the coincidences of its cell
+along the chip's tape: it takes the lowest set bit of its current word, asks for its next word, computes the draw and
+the law, and goes on; after the last pulse of a cell it stores the cell and takes the next one that has any. So the
+lanes of a warp are at different samples and cells, and a warp is done after as many rounds as its busiest lane has
+pulses, not after as many as there are slots in which any of them fires; a lane of several cells is nearer to the mean
+than a cell is. Which words hold pulses of which cell is found first, 32 words of a lane at a time, by loads that lie
+side by side. A cell that nothing coincides on is neither read nor written.
 
-What a pulse costs is one Philox block, one normal draw and the law. Numbers of cells, programs and words are no
-constants of a kernel: a law is compiled once for all layers of a kind. Results depend on no size of block.
+A round costs one Philox block, one normal draw, the law and some 60 instructions of walking (about 200 in all for soft
+bounds on sm_90, as compiled). Within a warp the test for the end is one reduction and no barrier. Numbers of cells,
+programs and words are no constants of a kernel: a law is compiled once for all layers of a kind. Results depend on no
+size of block.
 """
 
 from __future__ import annotations
+
+from functools import cache
 
 from torch import Tensor
 
@@ -58,12 +63,20 @@ def _pulse_run(
     start(
         kernel, (chips * programs,), cells.state, tape.x, tape.d, tape.chosen, tape.quads, tape.ends,
         samples.keys.contiguous(), given(cells.frozen), given(cells.counts), given(cells.apparent),
-        given(cells.write_noise), cells.totals, cells.gains, tick, size, rows, columns, tape.room, samples.first,
-        counter(samples.step), programs, parts, *given.arrays, ONE=int(device_of is not None), SIDES=sides,
-        ONE_SIDED=int(cells.one_sided), COUNTS=int(cells.counts is not None), BLOCK=block, **given.flags,
+        given(cells.write_noise), cells.totals, cells.gains, tick, size, rows, columns, *divisor(columns),
+        *divisor(rows), tape.room, samples.first, counter(samples.step), programs, parts, *given.arrays,
+        ONE=int(device_of is not None), SIDES=sides, ONE_SIDED=int(cells.one_sided),
+        COUNTS=int(cells.counts is not None), BLOCK=block, **given.flags,
     )  # fmt: skip
 
 
 def parts_of(cells: int, block: int) -> int:
-    """Return how many blocks a program takes one after another: fewer programs to begin and fewer sums to add up."""
-    return next((parts for parts in (16, 8, 4, 2) if cells >= 4 * FULL * block * parts), 1)
+    """Return how many cells a lane takes one after another: as many as leave enough programs to keep a GPU busy."""
+    return next((parts for parts in (16, 8, 4, 2) if cells >= FULL * block * parts), 1)
+
+
+@cache
+def divisor(number: int) -> tuple[int, int]:
+    """Return m and s with n // number = (2 n m >> 32) >> s for all n from 0 to 2^31 - 1; m as a signed 32-bit word."""
+    shift = (number - 1).bit_length()
+    return counter((1 << 31 + shift) // number + 1), shift
