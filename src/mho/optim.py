@@ -81,7 +81,7 @@ class AnalogOptimizer(Optimizer):
 
     def stepped(self) -> None:
         """Count a step towards the next look at the numbers of a GPU, and look where it is due; raise as `check`."""
-        if not self.fuses.groups or torch.cuda.is_current_stream_capturing():
+        if not self.fuses.groups or (torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()):
             return
         self.fuses.steps += 1
         if self.fuses.steps >= LOOK:

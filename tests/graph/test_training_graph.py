@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 import mho
+from kernels.interpreting import interpreted
 from mho.errors import ConfigError
+from mho.update.ttv2 import TTv2
 
 installed = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
 
 
 @installed
 def test_replayed_steps_equal_steps_one_by_one():
-    """In a process of its own: TRITON_INTERPRET is read when Triton is imported."""
-    script = Path(__file__).with_name("graph_case.py")
-    environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.strip() == "equal"
+    assert interpreted("../graph/graph_case.py") == "equal\n"
 
 
 def model_of(**changes: object) -> nn.Module:
@@ -57,7 +48,7 @@ def on_gpu(monkeypatch):
 
 
 def test_a_rule_with_a_timetable_is_refused(on_gpu):
-    model = model_of(rule=mho.update.TTv2())
+    model = model_of(rule=TTv2())
     with pytest.raises(ConfigError, match="trained by TTv2, whose steps differ"):
         graph_of(model)
 

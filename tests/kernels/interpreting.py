@@ -11,12 +11,12 @@ import numpy as np
 
 
 def interpreted(script, *arguments, timeout=600):
-    """Return what a script beside this file prints when Triton interprets; fail where it fails.
+    """Return what a script, given by its path from this folder, prints when Triton interprets; fail where it fails.
 
     In a process of its own: TRITON_INTERPRET is read when Triton is imported.
     """
     environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
+    command = [sys.executable, str(Path(__file__).parent / script), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
     return done.stdout

@@ -342,12 +342,14 @@ def fold(patches: Tensor, size: int, start: Tensor, offset: Tensor) -> Tensor:
 def normals(keys: Tensor, shape: tuple[int, ...], call: int = 0, tick: Tensor | None = None) -> Tensor:
     """Return standard normal draws of shape (chips, ...), chip c under key c, other ones for every call number.
 
-    They are on the device of the keys. tick: on a GPU, one int64 that is added to the number of the call.
+    They are on the device of the keys. tick: one int64 that is added to the number of the call.
     """
     if keys.is_cuda:
         from mho.kernels.gpu.passes import normals as on_gpu
 
         return on_gpu(keys, shape, call, tick)
+    if tick is not None:
+        call += int(tick)
     out = torch.empty(shape)
     size = out.numel() // shape[0]
     workers, _ = _share(shape[0], out.numel())
