@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import mho.train.run
 from mho.cli.app import run as command
@@ -132,6 +133,22 @@ def test_the_command_in_the_results_repeats_them(run: Path, tmp_path: Path) -> N
     assert accuracies(results(tmp_path / "two")) == accuracies(found)
 
 
+def test_a_run_of_a_gpu_is_programmed_on_the_cpu(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "gpu")
+    config = tmp_path / "gpu" / "config.toml"
+    text = config.read_text().replace('compute_device = "cpu"', 'compute_device = "cuda:3"')
+    config.write_text(text.replace('precision = "float32"', 'precision = "bf16"'))
+    there = programmed(tmp_path / "gpu", tmp_path / "one", "--chips", 2)
+    assert accuracies(there) == accuracies(programmed(run, tmp_path / "two", "--chips", 2))
+
+
+@pytest.mark.skipif(torch.version.cuda is not None, reason="this torch has CUDA")
+def test_without_cuda_nothing_is_begun(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, run, "--device", "cuda", "--out", tmp_path / "out")
+    assert "is built without CUDA" in said
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_map_of_faults(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With all devices of the last layer stuck low, every chip gives the same answer to all images."""
     np.savez(tmp_path / "map.npz", fc3=-np.ones((2, 10, 129)))
@@ -180,6 +197,9 @@ WRONG = [
     (("--set", "ageing.drift.mu=0.1"), "did you mean 'nu'"),
     (("--set", "conductances.g_min=1"), "wrong way round"),
     (("--set", "forward.adc_bist=3"), "adc_bits"),
+    (("--device", "gpu"), "did you mean 'cuda'?"),
+    (("--precision", "bf16"), 'give precision="float32", or compute_device="cuda"'),
+    (("--precision", "half", "--device", "auto"), "precision: expected one of float32, tf32, bf16, found 'half'"),
     (("--set", "faults.low"), "expected path.to.field=value"),
     (
         ("--set", "ageing.drift.nu=[0.1,0.2,0.3]", "--chips", "2"),

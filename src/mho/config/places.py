@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, get_args
 
+from mho.config.fields import wrong
 from mho.errors import nearest
 
 Precision = Literal["float32", "tf32", "bf16"]
@@ -42,6 +43,8 @@ def wrong_places(place: str, backend: str, precision: str) -> Iterator[tuple[str
             f'where the run is computed is "auto", "cpu", "cuda" or a GPU by its number as "cuda:1", found {place!r}; '
             f"{near} (The memory device of a weight is another setting, device: --set device=NAME)",
         )
+    elif precision not in get_args(Precision):  # where no loader of settings has looked at it
+        yield "precision", wrong(Precision, precision)
     elif on_gpu(place) and backend in ("cpu", "reference"):
         yield (
             "backend",

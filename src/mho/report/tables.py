@@ -118,4 +118,7 @@ def origin_table(run: Run) -> str:
     data = by_layer(s, "data")
     rows += [("data", str(data["source"]))] if "source" in data else []
     rows += [(key, str(s[key])) for key in ("seed", "threads") if key in s]
+    if gpu := by_layer(s, "gpu"):
+        rows += [("computed on", f"{s['compute_device']}, {s['precision']}")]
+        rows += [(f"GPU {key}", str(value)) for key, value in gpu.items()]
     return table(("", ""), rows) if rows else ""

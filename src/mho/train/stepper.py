@@ -65,10 +65,13 @@ class GraphSteps(Steps):
 def stepper(model: nn.Module, optimizer: AnalogOptimizer, *, graphs: bool) -> Steps:
     """Return the steps of a model: as a CUDA graph where that is asked for, and possible on its device by its rules."""
     layers = analog_layers(model)
-    on_gpu = bool(layers) and layers[0].analog_tiles()[0].state.is_cuda
-    if graphs and on_gpu and all(layer.ranks is None for layer in layers) and _steady(layers):
+    if graphs and _on_gpu(layers) and all(layer.ranks is None for layer in layers) and _steady(layers):
         return GraphSteps(model, optimizer)
     return Steps(model, optimizer)
+
+
+def _on_gpu(layers: list[AnalogLayer]) -> bool:
+    return bool(layers) and layers[0].analog_tiles()[0].state.is_cuda
 
 
 def _steady(layers: list[AnalogLayer]) -> bool:
