@@ -130,7 +130,7 @@ class Memory:
         keys = draw.keys(f"write {purpose}").to(bits.device)
         z = normals(keys, (len(self.chips), *bits.shape), self.write)
         median = torch.where(bits, math.log(s.low), math.log(s.high))
-        shift = s.chip_sigma * self._shared("shift", 1).to(bits.device)
+        shift = s.chip_sigma * self._shared("shift", 1, bits.device)
         return z * torch.where(bits, s.low_sigma, s.high_sigma) + median + shift
 
     def single(self, bits: Tensor, threshold: float | None = None) -> Tensor:
@@ -144,12 +144,12 @@ class Memory:
         return self.log_resistances(bits) + self._offsets(bits) < second
 
     def _offsets(self, bits: Tensor) -> Tensor:
-        return self.states.offset * self._shared("sense amplifiers", bits.shape[1]).to(bits.device)
+        return self.states.offset * self._shared("sense amplifiers", bits.shape[1], bits.device)
 
-    def _shared(self, purpose: str, size: int) -> Tensor:
+    def _shared(self, purpose: str, size: int, device: torch.device) -> Tensor:
         """Return standard normal draws (chips, 1, size) that every write shares."""
         draw = TileDraw(self.seed, self.chips, self.name, (1, 1, size))
-        return torch.from_numpy(draw.xi(purpose)[:, 0])
+        return normals(draw.keys(purpose).to(device), (len(self.chips), 1, size))
 
     def _draw(self, bits: Tensor) -> TileDraw:
         if bits.dtype != torch.bool or bits.dim() != 2:

@@ -15,7 +15,7 @@ from mho.kernels.product import normals
 from mho.tiles.array import Array
 from mho.update.apply import Prepared, apply_array_
 from mho.update.counters import Counters
-from mho.update.fuse import intact
+from mho.update.fuse import intact, unless_blown
 from mho.update.learner import Learner
 from mho.update.moving import Rate, gains, prepare_array
 from mho.update.msp_lsp import MspLsp
@@ -113,7 +113,7 @@ class MspLspLearner(Counters, Learner):
         if gate is not None:
             which, lines = gate.expand(small.shape) if which is None else which & gate, lines & gate
         done = tune_(self.msp, weights / self.gain, self.rule.program, which=which, movers=self.movers)
-        self._note(weights - self.gain * self.msp.visible, which)
+        self._note(weights - self.gain * self.msp.visible, which, gate)
         self._empty_lsp_(which)
         if self.rule.polarity_inversion:
             self.sign.copy_(torch.where(lines, -self.sign, self.sign))
@@ -137,14 +137,13 @@ class MspLspLearner(Counters, Learner):
         lines = (second == bool(self.clock[1] % 2)).view(self.sign.shape)
         return lines.expand(small.shape), lines
 
-    def _note(self, residual: Tensor, which: Tensor | None) -> None:
+    def _note(self, residual: Tensor, which: Tensor | None, gate: Tensor | None) -> None:
         """Keep mean and spread of what tuning left, over the weights that were written and can move."""
         free = movable(self.msp)
         counted = which if free is None else free if which is None else which & free
         mean, std, _ = spread_of(residual, counted)
         now = torch.stack((mean, std))
-        self.found[:2] = now
-        self.found[2:] += now
+        self.found.copy_(unless_blown(gate, torch.cat((now, self.found[2:] + now)), self.found))
 
     def _empty_lsp_(self, which: Tensor | None) -> None:
         """Reset the chosen LSP devices: to their references, or in pairs that pulses can only raise to 0."""
