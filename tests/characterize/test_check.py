@@ -92,7 +92,7 @@ def test_a_law_that_triton_cannot_compile_is_found(monkeypatch):
     def fails(*_):
         raise RuntimeError("no such instruction")
 
-    monkeypatch.setattr(agreement.triton, "assembly", fails)
+    monkeypatch.setattr(agreement, "law_assembly", fails)
     monkeypatch.setattr(agreement.importlib.util, "find_spec", lambda name: True)
     assert any("no such instruction" in p for p in mho.check_device(Good).problems)
 

@@ -10,16 +10,21 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import mho.devices
 from kernels.gpu_cases import CHECKS
 from kernels.laws import Everything, Tabled, TabledCurve, Tiring
-from mho.devices import Device, catalogue
+from mho.devices import Device, SoftBounds, catalogue
 from mho.devices.base import law_arguments
 from mho.devices.ops import OPS
-from mho.errors import MhoError
+from mho.errors import MhoError, ShapeError
+from mho.kernels.cells import Cells
 from mho.kernels.gpu.compiling import assembly, counter, kernels, power_of_two, typed
-from mho.kernels.gpu.laws import law_assembly
+from mho.kernels.gpu.laws import FULL, Given, block_of, law_assembly
+from mho.kernels.gpu.pulse import divisor, parts_of
 from mho.kernels.translate import law_source, law_tables
 
 installed = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
@@ -132,6 +137,32 @@ def test_every_check_is_run():
 def test_counters_keep_their_bits_and_blocks_are_powers_of_two():
     assert [counter(n) for n in (0, 2**31 - 1, 2**31, 2**32 - 1)] == [0, 2**31 - 1, -(2**31), -1]
     assert [power_of_two(n, 16, 1024) for n in (0, 1, 16, 17, 1024, 5000)] == [16, 16, 16, 32, 1024, 1024]
+
+
+@given(divisor_=st.integers(1, 2**31 - 1), n=st.integers(0, 2**31 - 1), k=st.integers(0, 2**31 - 1))
+@settings(max_examples=300)
+def test_lines_of_cells_are_found_without_a_division(divisor_, n, k):
+    magic, shift = divisor(divisor_)
+    exact = k // divisor_ * divisor_
+    for value in (n, exact, max(exact - 1, 0)):
+        assert (2 * value * (magic % 2**32) >> 32) >> shift == value // divisor_
+
+
+def test_large_tiles_have_lanes_of_several_cells_and_enough_programs():
+    for cells in (1, 1000, 2**18, 2**20, 2**24, 2**32):
+        block = block_of(cells)
+        parts = parts_of(cells, block)
+        assert block in (32, 64)
+        assert cells < 2**18 or cells // (block * parts) >= FULL
+        assert (parts > 1) == (cells >= 2 * block * FULL)
+    assert parts == 16
+
+
+def test_a_tile_that_31_bits_cannot_number_is_refused():
+    state = torch.empty(2, 1, 2**16, 2**15, device="meta")
+    cells = Cells(SoftBounds, state, {}, torch.zeros(2, dtype=torch.int64))
+    with pytest.raises(ShapeError, match=r"tile of 1 x 65536 x 32768 devices.* 31 bits: use smaller tiles"):
+        Given(cells)
 
 
 def test_without_triton_the_message_says_what_to_do(monkeypatch):
