@@ -165,6 +165,7 @@ class Trainer:
             "test_products": totals(self.ranks, tally.since(counts, tally.products(self.model))),
             "threads": torch.get_num_threads(),
             "compute_device": self.device.type,
+            "precision": self.config.precision,
             "seconds": time.perf_counter() - start,
         }
 

@@ -196,6 +196,7 @@ def _warn_of_change(trainer: Trainer, lines: list[dict[str, Any]]) -> None:
     ways = {
         "threads": (torch.get_num_threads(), "{} torch threads", "threads = {}"),
         "compute_device": (trainer.device.type, "{}", 'compute_device = "{}"'),
+        "precision": (trainer.config.precision, "products of {}", 'precision = "{}"'),
     }
     for key, (now, words, cure) in ways.items():
         before = last.get(key)
