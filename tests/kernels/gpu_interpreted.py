@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from kernels.cases import check_equal, make_cells, make_samples
 from kernels.gpu_cases import CHECKS, SOFT, by_reference, check_many_steps, pulsed
+from kernels.interpreting import hasten
 from kernels.laws import Tiring
 from mho.kernels.cells import Scheme
 
@@ -42,6 +43,7 @@ def drawn(shape, batch, seed, gain, scheme, flags, law):
 
 
 def main() -> None:
+    hasten()
     np.seterr(all="ignore")  # rates of silent vectors are quotients by 0 on every backend
     for argument in sys.argv[1:]:
         name, _, steps = argument.partition(":")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +13,7 @@ from hypothesis import strategies as st
 
 import mho.devices
 from kernels.gpu_cases import CHECKS
+from kernels.interpreting import interpreted
 from kernels.laws import Everything, Tabled, TabledCurve, Tiring
 from mho.devices import Device, SoftBounds, catalogue
 from mho.devices.base import law_arguments
@@ -112,19 +110,8 @@ def test_laws_that_are_compiled_use_everything_a_law_may():
     ids=lambda checks: checks[0],
 )
 def test_interpreted_kernels_equal_the_reference(checks):
-    """In a process of its own: TRITON_INTERPRET is read when Triton is imported."""
-    script = Path(__file__).with_name("gpu_interpreted.py")
-    environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, str(script), *checks],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=1200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert [line.split()[0] for line in done.stdout.splitlines()] == list(checks)
+    printed = interpreted("gpu_interpreted.py", *checks, timeout=1200)
+    assert [line.split()[0] for line in printed.splitlines()] == list(checks)
 
 
 def test_every_check_is_run():
