@@ -28,16 +28,19 @@ HELD = 1 << 27
 """Inputs and outputs of a product that are held at a time (512 MiB); larger ones are done in runs of vectors."""
 
 MANY = 2048
-"""Programs of a repeat from which each looks through several vectors: most find nothing to do."""
+"""Programs of a repeat from which each looks through several tiles of vectors: most find nothing to do."""
 
 MAX_GROUP = 32
-"""Vectors that a program of a repeat looks through at most."""
+"""Tiles of vectors that a program of a repeat looks through at most."""
 
-TILE = (16, 128)
-"""Rows and columns of weights that a repeat takes at a time."""
+LANES = 32
+"""Vectors, or repeats of vectors, that are multiplied together by a tile of weights; at least half of it."""
 
-SEARCH_TILE = (64, 64)
-"""The same for the search of the repeat that stands."""
+TILE = (64, 64)
+"""Rows and columns of a tile of weights."""
+
+LARGE = 1 << 17
+"""Weights of a chip from which the first four repeats are tried before the others: most vectors need no more."""
 
 
 @dataclass(frozen=True)
@@ -119,55 +122,59 @@ class _Part:
         """
         worst = self.how.management == "worst-case"
         reaches = self._reach(weights, bias) if worst else self.marks
-        if not worst:
-            self._search(weights, bias)
+        if not worst and weights[0].numel() < LARGE:
+            self._search(weights, bias, 1, 16)
+        elif not worst:
+            self._search(weights, bias, 1, 4)
+            self._search(weights, bias, 5, 8)
         c, rows = self.how.converters, out.shape[2]
-        grid, group = self._looking(rows, TILE[0])
+        grid, shape = self._looking(rows, 1)
         start(
             _repeats().again, grid, *self.source.pointers, weights, self.keys, self.table, self.tick, self.scales,
-            self.marks, reaches, self.how.counts, out, self.total, self.vectors, self.begin, self.width, rows,
-            *self.source.places, *weights.stride(), *out.stride(), self.first, self.call,
-            **self._inputs(bias), NOISY_OUT=int(c.output_noise or c.weight_noise), WEIGHS=int(c.weight_noise),
-            CONVERTS_OUT=int(c.adc), STOCHASTIC_OUT=int(c.adc_stochastic), PATCHED=self.source.patched,
-            WORST=int(worst), REPEATS=self.how.repeats, GROUP=group, ROWS=TILE[0], BLOCK=TILE[1],
+            self.marks, reaches, self.how.counts, out, self.chips, self.vectors, self.begin, self.width, rows,
+            *self.source.places, *weights.stride(), *out.stride(), self.first, self.call, **self._flags(bias),
+            CONVERTS_OUT=int(c.adc), STOCHASTIC_OUT=int(c.adc_stochastic), WORST=int(worst), **shape,
         )  # fmt: skip
 
-    def _search(self, weights: Tensor, bias: bool) -> None:
-        """Write into the marks which repeats saturate."""
-        c, rows = self.how.converters, weights.shape[1]
-        grid, group = self._looking(rows, SEARCH_TILE[0])
+    def _search(self, weights: Tensor, bias: bool, repeat: int, slots: int) -> None:
+        """Write into the marks which repeats saturate, of `slots` from this one on."""
+        rows = weights.shape[1]
+        grid, shape = self._looking(rows, slots)
         start(
             _repeats().search, grid, *self.source.pointers, weights, self.keys, self.table, self.tick, self.scales,
-            self.marks, self.total, self.vectors, self.begin, self.width, rows, *self.source.places, *weights.stride(),
-            self.first, self.call, **self._inputs(bias), NOISY_OUT=int(c.output_noise or c.weight_noise),
-            WEIGHS=int(c.weight_noise), PATCHED=self.source.patched,
-            PRECISION="tf32" if self.how.precision == "tf32" else "ieee", REPEATS=self.how.repeats, GROUP=group,
-            ROWS=SEARCH_TILE[0], BLOCK=SEARCH_TILE[1],
+            self.marks, self.chips, self.vectors, self.begin, self.width, rows, *self.source.places, *weights.stride(),
+            self.first, self.call, **self._flags(bias), FROM=repeat, SLOTS=slots, **shape,
         )  # fmt: skip
 
     def _reach(self, weights: Tensor, bias: bool) -> Tensor:
         """Return how large the outputs of marked vectors can be, int32 bits of (chips, vectors, 3) numbers."""
         out = torch.zeros(self.chips, self.vectors, 3, dtype=torch.int32, device=self.device)
         rows = weights.shape[1]
-        grid, group = self._looking(rows, TILE[0])
+        grid, shape = self._looking(rows, 1)
         start(
             _repeats().reach, grid, *self.source.pointers, weights, self.table, self.scales, self.marks, out,
-            self.total, self.vectors, self.begin, self.width, rows, *self.source.places, *weights.stride(),
-            BIAS=int(bias), PATCHED=self.source.patched, GROUP=group, ROWS=TILE[0], BLOCK=TILE[1],
+            self.chips, self.vectors, self.begin, self.width, rows, *self.source.places, *weights.stride(),
+            BIAS=int(bias), PATCHED=self.source.patched, **shape,
         )  # fmt: skip
         return out
 
-    def _inputs(self, bias: bool) -> dict[str, int]:
+    def _flags(self, bias: bool) -> dict[str, int | str]:
+        """Return how inputs and outputs of a repeat are made."""
         c = self.how.converters
         return {
-            "BIAS": int(bias), "CONVERTS": int(c.dac), "NOISY": int(c.input_noise), "STOCHASTIC": int(c.dac_stochastic)
+            "BIAS": int(bias), "CONVERTS": int(c.dac), "NOISY": int(c.input_noise), "STOCHASTIC": int(c.dac_stochastic),
+            "NOISY_OUT": int(c.output_noise or c.weight_noise), "WEIGHS": int(c.weight_noise),
+            "PATCHED": self.source.patched, "PRECISION": "tf32" if self.how.precision == "tf32" else "ieee",
+            "REPEATS": self.how.repeats,
         }  # fmt: skip
 
-    def _looking(self, rows: int, block: int) -> tuple[tuple[int, int], int]:
-        """Return the grid that looks through the marks, and how many a program sees."""
-        parts = -(-rows // block)
-        group = power_of_two(self.total * parts // MANY, 1, MAX_GROUP)
-        return (-(-self.total // group), parts), group
+    def _looking(self, rows: int, slots: int) -> tuple[tuple[int, int], dict[str, int]]:
+        """Return the grid that looks through the marks, and the sizes of its programs."""
+        many = power_of_two(self.vectors, max(1, LANES // 2 // slots), max(1, LANES // slots))
+        parts, tiles = -(-rows // TILE[0]), self.chips * -(-self.vectors // many)
+        group = power_of_two(tiles * parts // MANY, 1, MAX_GROUP)
+        shape = {"VECTORS": many, "GROUP": group, "ROWS": TILE[0], "BLOCK": TILE[1], "num_warps": 8}
+        return (-(-tiles // group), parts), shape
 
 
 def multiply(
