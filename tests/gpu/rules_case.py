@@ -14,7 +14,7 @@ import mho
 from kernels.interpreting import hasten
 from mho import AnalogConfig, Periphery
 from mho.config.laws import LEARNING
-from mho.devices import SoftBounds, Spread, UnipolarSoftBounds
+from mho.devices import Leak, SoftBounds, Spread, UnipolarSoftBounds
 from mho.inference import Programming, StuckFaults, Verify, WriteError
 from mho.tiles import ArraySettings, Cell, Refresh
 from mho.tiles.array import Array
@@ -40,6 +40,7 @@ LAYERS: dict[str, dict[str, Any]] = {
         "cell": Cell(pair="one-sided", refresh=Refresh(every=2, above=0.01)),
     },
     "tiki-taka": {"cell": Cell(devices=2, pulsed="turn")},
+    "ttv2": {"device": SoftBounds(dw_min=Spread(0.01, d2d=0.3), leak=Leak(50.0), diffusion=0.001)},
 }
 WRITES = (
     (Cell(), Program(iterations=6, read_noise=0.01)),

@@ -95,19 +95,19 @@ class Array(nn.Module):
         """Per chip the largest weight of either sign that the mean cell can show, or 1 without bounds."""
         return torch.stack([_reach(tile, self.cell) for tile in self.tile_list]).sum(0)
 
-    def write_(self, weights: Tensor) -> Tensor:
+    def write_(self, weights: Tensor, *, finite: bool = False) -> Tensor:
         """Set every device so that the array shows `weights` (chips, rows, columns); return the clipped share per chip.
 
-        Raises ShapeError for another shape, NotFiniteError for NaN or infinity.
+        Raises ShapeError for another shape, NotFiniteError for NaN or infinity; `finite`: there is known to be none.
         """
         if self.shown is None:
-            return self.tile_list[0].write_(weights)
+            return self.tile_list[0].write_(weights, finite=finite)
         if weights.shape != self.shown.shape:
             raise ShapeError(f"array {self.place.name!r} shows {tuple(self.shown.shape)}, found {tuple(weights.shape)}")
         sides = (0.5 * weights, 0.5 * weights)
         if self.cell.pair == "one-sided":
             sides = (weights.clamp_min(0.0), weights.clamp_max(0.0))
-        shares = [tile.write_(part) for tile, part in zip(self.tile_list, sides, strict=True)]
+        shares = [tile.write_(part, finite=finite) for tile, part in zip(self.tile_list, sides, strict=True)]
         self.show_()
         return torch.stack(shares).mean(0)
 

@@ -12,6 +12,7 @@ from mho.devices.base import Device, law_arguments, over_chips, taken
 from mho.devices.spread import numbers
 from mho.devices.table import Table
 from mho.errors import CheckpointError, ConfigError, NotFiniteError, ShapeError
+from mho.kernels.backend import resolve
 from mho.kernels.cells import PURPOSES, Cells, Fuse
 from mho.kernels.product import leak_, normals
 from mho.kernels.translate import law_tables
@@ -220,18 +221,18 @@ class Tile(nn.Module):
             return None
         return _per_device(low), _per_device(high)
 
-    def write_(self, weights: Tensor) -> Tensor:
+    def write_(self, weights: Tensor, *, finite: bool = False) -> Tensor:
         """Set every device so that the tile shows `weights` (chips, rows, columns); return the clipped share per chip.
 
         Ideal writing: all devices of a weight get the same state above their references, clipped to their own bounds;
         frozen devices stay. In a pair the sides get half of the weight each, or where pulses can only raise them, one
-        of them all of it. Raises NotFiniteError for NaN or infinity.
+        of them all of it. Raises NotFiniteError for NaN or infinity; `finite`: there is known to be none.
         """
         if weights.shape != self.visible.shape:
             raise ShapeError(
                 f"tile {self.name!r} shows {tuple(self.visible.shape)}, found weights {tuple(weights.shape)}"
             )
-        if not bool(torch.isfinite(weights).all()):
+        if not finite and not bool(torch.isfinite(weights).all()):
             raise NotFiniteError(f"weights for tile {self.name!r} hold NaN or infinity; no device was changed")
         target = self.states_of(weights)
         if self.reference is not None:
@@ -306,11 +307,13 @@ class Tile(nn.Module):
     def rest_(self) -> None:
         """Let one update pass: devices with a leak decay towards their reset value, diffusing ones get a random kick.
 
-        Frozen devices stay, and no device leaves its bounds. Counts the step.
+        Frozen devices stay, and no device leaves its bounds; where a fuse is blown, all stay. Counts the step.
         """
         self.steps += 1
         if not self.leaks and self.kick is None:
             return
+        gate = self.intact()
+        before = None if gate is None else self.state.clone()
         written = self.apparent - self.state if self.apparent is not None else None
         if self.leaks:
             leak_(self.state, self.keep, self.reset)
@@ -321,13 +324,29 @@ class Tile(nn.Module):
                 torch.minimum(torch.maximum(self.state, bounds[0]), bounds[1], out=self.state)
         if self.frozen is not None:
             self.state.copy_(torch.where(self.frozen.bool(), self.fixed, self.state))
+        if gate is not None and before is not None:
+            self.state.copy_(torch.where(gate, self.state, before))
         self.show_(written)
+
+    def intact(self) -> Tensor | None:
+        """Return whether all layers of a step were finite, a bool of no dimensions on the device; None without a fuse.
+
+        To be asked after all layers have prepared their updates.
+        """
+        return None if self.fuse is None else (self.fuse.flags == 0).all()
 
     def next_call(self, role: str) -> int:
         """Return the number of the coming product of a role, and count it."""
         call = self.calls[role]
         self.calls[role] = call + 1
         return call
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the kernels of a GPU move the devices; raises ConfigError where the tile's backend cannot."""
+        if self.backend == "auto" and self.home.type == "cpu":  # the answer of `resolve`, without a look at a buffer
+            return False
+        return resolve(self.backend, self.state) == "gpu"
 
     def tick_of(self, what: str) -> Tensor | None:
         """Return what is added on the device to the number of the step ("step") or call (a role); None for nothing."""

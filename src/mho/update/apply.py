@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from mho.errors import NotFiniteError
-from mho.kernels.backend import backend, mean_backend, resolve
+from mho.kernels.backend import backend, mean_backend
 from mho.kernels.cells import PURPOSES, Fuse, Samples, Scheme
 from mho.random import check_counter, philox
 from mho.tiles.tile import Tile
-from mho.update.fuse import intact, unless_blown
+from mho.update.fuse import unless_blown
 from mho.update.settings import Update
 
 
@@ -54,7 +54,7 @@ def prepare_update(
     check_counter("the number of vectors in a step", (first + x.shape[1]) << 6)
     step = check_counter("step", tile.steps)
     scheme = Scheme(update.bl, update.bl_management, update.update_management, one_device=pulsed)
-    unseen = tile.fuse is None and resolve(tile.backend, tile.state) == "gpu"  # rates tell the fuse alone there
+    unseen = tile.fuse is None and tile.on_gpu  # rates tell the fuse alone there
     moves = []
     for trains, chips in update.runs(x.shape[0]):
         given = (x, d, gain, tile.update_keys)
@@ -120,7 +120,7 @@ def choose_devices(tile: Tile, samples: Samples, scheme: Scheme) -> Tensor | Non
     if devices == 1 or scheme.one_device == "all":
         return None
     chips, batch = samples.x.shape[:2]
-    if resolve(tile.backend, tile.state) == "gpu":
+    if tile.on_gpu:
         from mho.kernels.gpu.choose import choose
 
         return choose(samples, devices, turn=scheme.one_device == "turn")
@@ -147,7 +147,7 @@ def _ideal_update_(tile: Tile, samples: Samples) -> None:
         moved = torch.minimum(torch.maximum(moved, bounds[0]), bounds[1])
     if tile.frozen is not None:
         moved = torch.where(tile.frozen.bool(), tile.state, moved)
-    tile.state.copy_(unless_blown(intact(tile), moved, tile.state))
+    tile.state.copy_(unless_blown(tile.intact(), moved, tile.state))
     tile.show_()
 
 

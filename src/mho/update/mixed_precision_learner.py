@@ -12,7 +12,7 @@ from mho.devices.base import over_chips
 from mho.tiles.array import Array
 from mho.update.apply import check_finite
 from mho.update.counters import Counters
-from mho.update.fuse import intact, unless_blown
+from mho.update.fuse import unless_blown
 from mho.update.learner import Learner
 from mho.update.mixed_precision import MixedPrecision
 from mho.update.moving import Gains, Rate
@@ -56,7 +56,7 @@ class MixedPrecisionLearner(Counters, Learner):
     def apply_(self, prepared: Any) -> None:
         """Add the outer products to the accumulator."""
         x, d = prepared
-        gate = intact(self.weight.tile_list[0])
+        gate = self.weight.tile_list[0].intact()
         if gate is not None:
             x, d = (torch.where(gate, values, 0.0) for values in (x, d))
         self.chi.baddbmm_(d.transpose(1, 2), x, alpha=-1.0)
@@ -74,7 +74,7 @@ class MixedPrecisionLearner(Counters, Learner):
         number = (self.chi / self.threshold).trunc_().clamp_(-limit, limit)
         self.movers.send_(number.to(torch.int32), turn=int(self.clock[1]))
         rest = number.mul_(self.threshold)
-        self.chi.sub_(unless_blown(intact(self.weight.tile_list[0]), rest, torch.zeros_like(rest)))
+        self.chi.sub_(unless_blown(self.weight.tile_list[0].intact(), rest, torch.zeros_like(rest)))
         self.clock[0] = 0
         self.clock[1] += 1
 

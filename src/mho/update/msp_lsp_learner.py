@@ -15,7 +15,7 @@ from mho.kernels.product import normals
 from mho.tiles.array import Array
 from mho.update.apply import Prepared, apply_array_
 from mho.update.counters import Counters
-from mho.update.fuse import intact, unless_blown
+from mho.update.fuse import unless_blown
 from mho.update.learner import Learner
 from mho.update.moving import Rate, gains, prepare_array
 from mho.update.msp_lsp import MspLsp
@@ -106,7 +106,7 @@ class MspLspLearner(Counters, Learner):
 
     def transfer_(self) -> None:
         """Write W, as read, into the MSP; reset the LSP; change the sign of what it will hold from now on."""
-        noise, gate = self.rule.program.read_noise, intact(self.lsp.tile_list[0])
+        noise, gate = self.rule.program.read_noise, self.lsp.tile_list[0].intact()
         small = self.sign * read(self.lsp, noise, self.lsp.tile_list[0].next_call("transfer"))
         weights = self.gain * read(self.msp, noise, self.msp.tile_list[0].next_call("transfer")) + small
         which, lines = self._chosen(small)
@@ -172,7 +172,7 @@ class MspLspLearner(Counters, Learner):
         wanted = self.sign * (residual if which is None else residual * which)
         if self.update.ideal:
             before = [(tile, tile.state.clone()) for tile in self.lsp.tile_list]
-            self.lsp.write_(self.lsp.visible + wanted)
+            self.lsp.write_(self.lsp.visible + wanted, finite=wanted.is_cuda)  # what was read of finite states
             for tile, state in before if which is not None else ():
                 assert which is not None
                 tile.state.copy_(torch.where(which.unsqueeze(1), tile.state, state))

@@ -9,7 +9,6 @@ from mho.devices.base import over_chips
 from mho.tiles.array import Array
 from mho.tiles.cell import Refresh
 from mho.tiles.tile import Tile
-from mho.update.fuse import intact
 from mho.update.program import program_, tune_
 from mho.update.program_settings import Program
 
@@ -30,7 +29,7 @@ def refresh_(array: Array) -> Tensor | None:
     if settings is None or (array.tile_list[0].steps + 1) % settings.every:
         return None
     due = pairs_due(array, settings)
-    if (gate := intact(array.tile_list[0])) is not None:
+    if (gate := array.tile_list[0].intact()) is not None:
         due &= gate
     if settings.write == "ideal":
         if due.is_cuda or bool(due.any()):  # nobody looks there: of no pair, it writes nothing

@@ -15,7 +15,6 @@ from mho.tiles.array import Array
 from mho.tiles.cell import ArraySettings
 from mho.update.apply import Prepared, apply_array_
 from mho.update.counters import Counters
-from mho.update.fuse import intact
 from mho.update.learner import Learner
 from mho.update.moving import Gains, Rate, gains, prepare_array
 from mho.update.rule import Making
@@ -143,7 +142,7 @@ class TransferLearner(Counters, Learner):
         A line of the fast array matters to no other, so its samples before a transfer come first for all lines of a
         round of transfers together; what follows is the same as vector by vector.
         """
-        self.fast_rate.keep_(prepared.maxima, None if prepared.maxima is None else intact(self.fast.tile_list[0]))
+        self.fast_rate.keep_(prepared.maxima, None if prepared.maxima is None else self.fast.tile_list[0].intact())
         self.lr = prepared.lr
         done: np.ndarray | None = None
         for lines, after in self.timetable.pass_vectors(prepared.vectors, prepared.positions):
@@ -178,7 +177,7 @@ class TransferLearner(Counters, Learner):
     def transfer_(self, lines: Lines) -> None:
         """Read lines of the fast array and move the same lines of the slow one."""
         assert self.lr is not None
-        lines = lines.gated(intact(self.fast.tile_list[0]))
+        lines = lines.gated(self.fast.tile_list[0].intact())
         first = self.read.first
         read, sign, switched = self.read(lines), None, None
         if self.chopper is not None:

@@ -58,7 +58,7 @@ class FastRate(nn.Module):
         return gain * self.rates(lr, gain.device) if self.settings.scale_fast_lr else gain
 
     def keep_(self, found: Tensor | None, gate: Tensor | None = None) -> None:
-        """Let the running means follow an update that is applied, unless the gate (see `intact`) is shut."""
+        """Let the running means follow an update that is applied, unless the gate (of `Tile.intact`) is shut."""
         if found is not None:
             self.maxima.copy_(unless_blown(gate, self._after(found), self.maxima))
 
