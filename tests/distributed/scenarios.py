@@ -26,7 +26,7 @@ from rules.cases import busy
 BATCH, STEPS, INPUTS, CLASSES = 12, 6, 9, 4
 
 
-def by_rows(x: Tensor, weights: Tensor, out: Tensor | None = None) -> Tensor:
+def by_rows(x: Tensor, weights: Tensor, out: Tensor | None = None, *, precision: str = "float32") -> Tensor:
     """Return x (chips, vectors, columns) times the transposed weights; every vector as if it were alone."""
     made = torch.empty(*x.shape[:2], weights.shape[1])
     for chip, matrix in enumerate(weights.contiguous()):
