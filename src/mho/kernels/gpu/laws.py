@@ -21,6 +21,8 @@ HELPERS = {"pulse": ("triton_write",), "burst": ("triton_write",), "mean": ("tri
 """What stands above the template of a kernel."""
 FULL = 4096
 """Programs of one warp that keep a large GPU busy."""
+SPARE = 1 << 16
+"""Numbers of devices that a program may go beyond the last one."""
 
 
 def law_kernel_source(kernel: str, device: type[Device], per_cell: tuple[bool, ...]) -> str:
@@ -99,11 +101,11 @@ def law_assembly(
 class Given:
     """What the kernels take of a tile: the law's arrays and the lengths of its tables, and how they are compiled.
 
-    Raises ShapeError for a tile of 2^31 devices or more.
+    Raises ShapeError for a tile of almost 2^31 devices or more.
     """
 
     def __init__(self, cells: Cells) -> None:
-        if cells.state.numel() // cells.state.shape[0] >= WORDS // 2:
+        if cells.state.numel() // cells.state.shape[0] > WORDS // 2 - SPARE:
             raise ShapeError(
                 f"a chip's tile of {' x '.join(map(str, cells.state.shape[1:]))} devices was asked for; the kernels of "
                 "a GPU number a tile's devices by 31 bits: use smaller tiles (mapping.max_rows, mapping.max_columns)"
