@@ -231,3 +231,19 @@ def test_dataloader_workers():
         loader = torch.utils.data.DataLoader(Rows(), batch_size=4, num_workers=workers)
         results.append(train(make(), list(loader)))
     check_same(*results)
+
+
+def test_assigned_tensors_take_the_layer_where_they_are():
+    config = AnalogConfig(device=SoftBounds(), cell=Cell(pair="differential", minus=SoftBounds(dw_min=0.003)))
+    model = mho.convert_to_analog(torch.nn.Linear(4, 3), config, seed=1)
+    other = mho.convert_to_analog(torch.nn.Linear(4, 3), config, seed=1).to("meta")
+    assert other.device.type == other.pulses.device.type == other.analog_arrays()[0].ratios[0].device.type == "meta"
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    other.load_state_dict({key: value.clone() for key, value in before.items()}, assign=True)
+    assert other.device.type == other.pulses.device.type == "cpu"
+    for made in (model, other):
+        made(torch.ones(2, 4)).sum().backward()
+        mho.optim.AnalogSGD(made.parameters(), lr=0.1).step()
+    assert not torch.equal(other.state_dict()["grids.0.blocks.0.arrays.weight.shown"],
+                           before["grids.0.blocks.0.arrays.weight.shown"])  # fmt: skip
+    assert all(torch.equal(value, other.state_dict()[key]) for key, value in model.state_dict().items())

@@ -62,6 +62,7 @@ class AnalogConv(AnalogLayer):
         self.padding = self._padding(padding)
         self._located: dict[Any, list[Patches]] = {}
         self.reset_parameters()
+        self.to(torch.get_default_device())
 
     def _each(self, value: Size, name: str) -> tuple[int, ...]:
         each = (value,) * self.dimensions if isinstance(value, int) else tuple(value)

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from mho.config import AnalogConfig
 from mho.errors import ConfigError, MhoError, NotFiniteError, ShapeError
-from mho.kernels.backend import resolve
 from mho.nn.grid import Grid
 from mho.nn.parameter import AnalogParameter
 from mho.nn.ranks import Ranks
@@ -59,38 +58,41 @@ class AnalogLayer(nn.Module):
         if min(shape) < 1:
             raise ConfigError(f"an analog layer has at least 1 input and 1 output, found {shape[1]} and {shape[0]}")
         if name is None:
-            name = f"unnamed-{int(torch.randint(2**62, ()))}"
+            name = f"unnamed-{int(torch.randint(2**62, (), device='cpu'))}"
         self.name, self.seed, self.chips, self.groups = name, seed, chip_ids(chips), groups
         self.config = config.for_layer(name)
         self.out_size, self.in_size = shape
         bias = bias and self.config.mapping.bias != "none"
         self.array_bias = bias and self.config.mapping.bias == "array"
         rows = shape[0] // groups
-        self.grid_list = tuple(
-            Grid(
-                (rows, shape[1]), self.array_bias, self.config, seed=seed, chips=self.chips,
-                name=name if groups == 1 else f"{name}/group{g}",
-            )
-            for g in range(groups)
-        )  # fmt: skip
+        with torch.device("cpu"):  # devices are drawn there, whatever torch's default device is
+            self.grid_list = tuple(
+                Grid(
+                    (rows, shape[1]), self.array_bias, self.config, seed=seed, chips=self.chips,
+                    name=name if groups == 1 else f"{name}/group{g}",
+                )
+                for g in range(groups)
+            )  # fmt: skip
         self.grids = nn.ModuleList(self.grid_list)
         self.tile_list = tuple(tile for grid in self.grid_list for tile in grid.tile_list)
-        self.pulses = AnalogParameter(self)
+        self.pulses = AnalogParameter(self, self.device)
         self.pending: list[tuple[Any, ...]] = []
         self._versions: list[int] = []
         self._forgotten = 0
         self.clipped: list[float] = [0.0] * len(self.chips)
+        self.register_load_state_dict_post_hook(_link)
         self.bias: nn.Parameter | None = None
         if bias and not self.array_bias:
-            self.bias = nn.Parameter(torch.zeros(len(self.chips), shape[0]))
+            self.bias = nn.Parameter(torch.zeros(len(self.chips), shape[0], device=self.device))
             self.bias.chip_axis = True  # type: ignore[attr-defined]  # a note for the optimizer
 
     def reset_parameters(self) -> None:
         """Write torch's default initial weights, uniform in +-1/sqrt(fan in), the same on every chip."""
         reach = 1 / max(1, self.in_size) ** 0.5
-        weight = torch.empty(self.out_size, self.in_size).uniform_(-reach, reach)
+        weight = torch.empty(self.out_size, self.in_size, device="cpu").uniform_(-reach, reach)
         has_bias = self.array_bias or self.bias is not None
-        self.set_weights(weight, torch.empty(self.out_size).uniform_(-reach, reach) if has_bias else None)
+        bias = torch.empty(self.out_size, device="cpu").uniform_(-reach, reach) if has_bias else None
+        self.set_weights(weight, bias)
 
     def set_weights(self, weight: Tensor, bias: Tensor | None = None, *, calibrate: bool = True) -> None:
         """Write weights ideally: (out, in...) for all chips or (chips, out, in...), and biases (out) or (chips, out).
@@ -174,7 +176,7 @@ class AnalogLayer(nn.Module):
     @property
     def on_gpu(self) -> bool:
         """Whether the kernels of a GPU move the layer's devices."""
-        return resolve(self.tile_list[0].backend, self.tile_list[0].state) == "gpu"
+        return self.tile_list[0].on_gpu
 
     def check_device(self, x: Tensor) -> None:
         """Raise ConfigError unless an input and the whole layer are on one device."""
@@ -182,7 +184,8 @@ class AnalogLayer(nn.Module):
         for tile in self.tile_list:
             if tile.home != device:
                 raise self._apart(device)
-        if self.bias is not None and self.bias.device != device:
+        bias = self._parameters.get("bias")
+        if bias is not None and bias.device != device:
             raise self._apart(device)
 
     def _apart(self, device: torch.device) -> ConfigError:
@@ -295,7 +298,6 @@ class AnalogLayer(nn.Module):
         pulses = self.pulses
         super()._load_from_state_dict(state_dict, prefix, *rest)
         self.pulses = pulses  # load_state_dict(assign=True) puts a plain parameter in its place
-        self._link()
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         super()._apply(fn, recurse)
@@ -308,16 +310,24 @@ class AnalogLayer(nn.Module):
         And the note of a chip axis. torch may put a plain parameter in the place of the pulses when it moves them.
         """
         found: nn.Parameter = self.pulses
-        if not isinstance(found, AnalogParameter):
-            self.pulses = AnalogParameter(self, self.device).requires_grad_(found.requires_grad)
-        elif found.device != self.device:
-            found.data = torch.empty(0, device=self.device)
+        if not isinstance(found, AnalogParameter) or found.device != self.device:
+            empty = torch.empty(0, device=self.device)
+            if isinstance(found, AnalogParameter) and torch._has_compatible_shallow_copy_type(found, empty):
+                found.data = empty  # as torch moves parameters: optimizers keep them
+            else:
+                self.pulses = AnalogParameter(self, self.device)
+                self.pulses.requires_grad_(found.requires_grad)
         self.pulses.layer = self
         if found.grad is not None and found.grad.device != self.device:
             self.pulses.grad = torch.empty(0, device=self.device)
         self._versions = [x._version for x, *_ in self.pending]
         if self.bias is not None:
             self.bias.chip_axis = True  # type: ignore[attr-defined]  # a note for the optimizer
+
+
+def _link(layer: AnalogLayer, _: object = None) -> None:
+    """Link a layer once its tiles are loaded, too: with `assign=True` they are where the given tensors are."""
+    layer._link()
 
 
 def analog_layers(model: nn.Module) -> list[AnalogLayer]:

@@ -31,6 +31,7 @@ class AnalogLinear(AnalogLayer):
         super().__init__((out_features, in_features), 1, bias, config, name=name, seed=seed, chips=chips)
         self.in_features, self.out_features = in_features, out_features
         self.reset_parameters()
+        self.to(torch.get_default_device())
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the noisy product; raise ShapeError or NotFiniteError for inputs that do not fit."""

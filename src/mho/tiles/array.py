@@ -49,18 +49,13 @@ class Array(nn.Module):
         each = [tile.device.granularity(len(place.chips)) for tile in made]
         steps = np.mean(each, axis=0)
         self._ratios = [torch.from_numpy((steps / own).astype(np.float32)) for own in each]
-        self.ratios = self._ratios
+        self._placed = (self._ratios[0].device, self._ratios)
         moved = 1.0 if cell.pulsed == "all" else 1.0 / n
         self.unit = n * gain * (2.0 if cell.pair == "differential" else 1.0)
         self.step_size = steps * self.unit * moved
         size = (len(place.chips), *place.shape)
         self.register_buffer("shown", torch.zeros(size) if len(made) > 1 else None)
         self.show_()
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        super()._apply(fn, recurse)
-        self.ratios = [ratio.to(self.tile_list[0].home) for ratio in self._ratios]
-        return self
 
     def _tile(self, device: Device, gains: tuple[float, ...], suffix: str, *, paired: bool = False) -> Tile:
         at = self.place
@@ -79,6 +74,14 @@ class Array(nn.Module):
         shape = (devices, rows, columns if cell.reference == "device" else 1)
         values = TileDraw(tile.seed, tile.chips, tile.name, shape)(cell.reference_value)
         tile.set_reference_(torch.from_numpy(np.broadcast_to(values, tuple(tile.state.shape)).copy()))
+
+    @property
+    def ratios(self) -> list[Tensor]:
+        """For each tile the mean step over its own, (chips,), where the tile is."""
+        home = self.tile_list[0].home
+        if self._placed[0] != home:
+            self._placed = (home, [ratio.to(home) for ratio in self._ratios])
+        return self._placed[1]
 
     @property
     def visible(self) -> Tensor:

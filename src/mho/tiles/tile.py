@@ -379,6 +379,9 @@ class Tile(nn.Module):
         """Be where the states are: take the keys along, and forget what was made for another device."""
         if self.home != self.state.device:
             self._settle()
+            for name in self._non_persistent_buffers_set:
+                if (held := self._buffers[name]) is not None:
+                    self._buffers[name] = held.to(self.home)
             self.__dict__.pop("_noisy", None)
             self.ticks = self.fuse = None
 
