@@ -59,6 +59,9 @@ def test_an_optimizer_that_counts_on_the_host_is_refused(on_gpu):
     with pytest.raises(ConfigError, match="capturable=True"):
         graph_of(model, optimizer)
     graph_of(model, mho.optim.AnalogOptimizer(torch.optim.Adam, model.parameters(), lr=0.1, capturable=True))
+    optimizer = mho.optim.AnalogOptimizer(torch.optim.Adagrad, model.parameters(), lr=0.1)
+    with pytest.raises(ConfigError, match=r"Adagrad, which counts its steps on the host, where"):
+        graph_of(model, optimizer)
 
 
 @pytest.mark.gpu

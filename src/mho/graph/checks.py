@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mho.errors import ConfigError
 from mho.kernels.backend import resolve
@@ -44,11 +44,19 @@ def _check_layer(layer: AnalogLayer) -> None:
 
 
 def check_digital(optimizer: AnalogOptimizer) -> None:
-    """Raise ConfigError for a digital optimizer that keeps its step on the host."""
-    groups = [] if optimizer.digital is None else optimizer.digital.param_groups
-    if any(group.get("capturable") is False for group in groups):
-        name = type(optimizer.digital).__name__
+    """Raise ConfigError for a digital optimizer that keeps its step on the host, as far as it has one yet."""
+    if optimizer.digital is None:
+        return
+    name = f"torch.optim.{type(optimizer.digital).__name__}"
+    if any(group.get("capturable") is False for group in optimizer.digital.param_groups):
         raise ConfigError(
             f"a TrainingGraph was asked for digital parameters under {name}, which counts its steps on the host; give "
-            f"AnalogOptimizer(torch.optim.{name}, ..., capturable=True)"
+            f"AnalogOptimizer({name}, ..., capturable=True)"
+        )
+    steps = [state["step"] for state in optimizer.digital.state.values() if "step" in state]
+    if not all(isinstance(step, Tensor) and step.is_cuda for step in steps):
+        raise ConfigError(
+            f"a TrainingGraph was asked for digital parameters under {name}, which counts its steps on the host, where "
+            "a graph never counts, and has no way to count on the device; take another optimizer (torch.optim.Adam "
+            "with capturable=True), or step without a graph"
         )

@@ -36,11 +36,11 @@ class TrainingGraph:
 
     `loss(*batch)` returns the loss, or a tuple that begins with it. Calling the graph with a batch does what `loss`,
     `backward()` and `optimizer.step()` do, and returns what `loss` returned, in tensors that the next call overwrites.
-    The first three batches of a shape run step by step, then the step is captured; again when a learning rate, the
-    model's mode or its tensors change. Draws are those of the run: what kernels draw for is the captured number of the
-    step plus a tick on the device. Raises ConfigError for a model that is not on a CUDA device, that several processes
-    train, that has a rule whose steps follow a timetable (Tiki-Taka and its kin, refresh), or whose digital optimizer
-    counts on the host. NaN and infinity are found as in `AnalogOptimizer.step`.
+    The first three batches of a shape run step by step, then the step is captured; when a learning rate, the model's
+    mode or its tensors change, after one more such batch again. Draws are those of the run: what kernels draw for is
+    the captured number of the step plus a tick on the device. Raises ConfigError for a model that is not on a CUDA
+    device, that several processes train, that has a rule whose steps follow a timetable (Tiki-Taka and its kin,
+    refresh), or whose digital optimizer counts on the host. NaN and infinity are found as in `AnalogOptimizer.step`.
     """
 
     def __init__(self, model: nn.Module, optimizer: AnalogOptimizer, loss: Callable[..., Result]) -> None:
@@ -50,22 +50,26 @@ class TrainingGraph:
         self.tiles = [tile for layer in analog_layers(model) for tile in layer.analog_tiles()]
         self.captured: dict[Any, _Captured] = {}
         self.seen: dict[Any, int] = {}
+        self.moments: dict[Any, Any] = {}
         self.captures = 0
-        self.pool: Any = None
+        self.stream = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
 
     def __call__(self, *batch: Tensor) -> Result:
         """Train on one batch; return what `loss` returned. Raises NotFiniteError as the optimizer does."""
         shapes = tuple((tuple(t.shape), t.dtype) for t in batch)
-        kind = (shapes, self._moment())
+        moment = self._moment()
+        kind = (shapes, moment)
         found = self.captured.get(kind)
         if found is None:
             self.seen[shapes] = self.seen.get(shapes, 0) + 1
-            if self.seen[shapes] <= WARM_UP:
-                with _aside(self.device):
-                    return self.step(*batch)
+            # Of every rate, too: what is kept on the device for it cannot be copied there while a step is captured.
+            if self.seen[shapes] <= WARM_UP or self.moments.get(shapes) != moment:
+                self.moments[shapes] = moment
+                with self._aside():
+                    return _detached(self.step(*batch))
             found = self.captured[kind] = self._capture(kind, batch)
         result = found(batch)
-        torch.autograd.graph.increment_version([tile.state for tile in self.tiles])  # copies of weights are old now
+        torch.autograd.graph.increment_version(found.moved)  # copies of weights are old now
         self.optimizer.stepped()
         return result
 
@@ -80,10 +84,15 @@ class TrainingGraph:
     def _moment(self) -> Any:
         """Return what a capture has taken for fixed: rates, modes, and which tensors there are."""
         rates = [group["lr"] for group in self.optimizer.param_groups]
-        tensors = tuple(id(buffer) for tile in self.tiles for buffer in tile._buffers.values())
-        return tuple(tuple(r) if isinstance(r, list) else r for r in rates), self.model.training, tensors
+        return tuple(tuple(r) if isinstance(r, list) else r for r in rates), self.model.training, self._places()
+
+    def _places(self) -> tuple[int, ...]:
+        """Return which tensors the layers have: those of tiles, and the fuses, which another optimizer may replace."""
+        tensors = (buffer for tile in self.tiles for buffer in tile._buffers.values())
+        return *map(id, tensors), *(id(tile.fuse and tile.fuse.flags) for tile in self.tiles)
 
     def _capture(self, kind: Any, batch: tuple[Tensor, ...]) -> _Captured:
+        check_digital(self.optimizer)
         self.captures += 1
         if self.captures == OFTEN:
             warnings.warn(
@@ -98,25 +107,44 @@ class TrainingGraph:
     def record(self, step: Callable[[], None]) -> Recording:
         """Capture what `step` launches; none of it is done."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self.pool):
+        # Memory is shared with a graph that lives: torch refuses that of one that does not.
+        pool = next((c.recording.pool() for c in self.captured.values()), None)  # type: ignore[attr-defined]
+        with torch.cuda.device(self.device), torch.cuda.graph(graph, pool=pool, stream=self.stream):
             step()
-        self.pool = graph.pool()
         return graph
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """Run on a stream of its own, in order with the current one, as work before a capture must."""
+        if self.stream is None:
+            yield
+            return
+        current = torch.cuda.current_stream(self.device)
+        self.stream.wait_stream(current)
+        with torch.cuda.stream(self.stream):
+            yield
+        current.wait_stream(self.stream)
 
 
 class _Captured:
-    """A captured step, the tensors that its kernels read a batch from, and the counters that it moves."""
+    """A captured step, the tensors that its kernels read a batch from, and the counters that it moves.
+
+    moved: what tells versions of the weights that it changes. held: tensors that its kernels read or write, kept for
+    as long as they may be launched, so that no other tensor gets their places or names.
+    """
 
     def __init__(self, owner: TrainingGraph, batch: tuple[Tensor, ...]) -> None:
         self.batch = tuple(t.clone() for t in batch)
+        blocks = (block for layer in analog_layers(owner.model) for block in layer.analog_blocks())
+        self.moved = [*(tile.state for tile in owner.tiles), *(block.weights for block in blocks)]
+        self.held = [(tile.fuse, *tile._buffers.values()) for tile in owner.tiles]
         self.counters = Counters(owner.model, owner.device)
         self.result: Result = ()
         with self.counters.captured():
             self.recording = owner.record(lambda: self._step(owner))
 
     def _step(self, owner: TrainingGraph) -> None:
-        result = owner.step(*self.batch)
-        self.result = tuple(t.detach() for t in result) if isinstance(result, tuple) else result.detach()
+        self.result = _detached(owner.step(*self.batch))
         self.counters.end()
 
     def __call__(self, batch: tuple[Tensor, ...]) -> Result:
@@ -127,14 +155,6 @@ class _Captured:
         return self.result
 
 
-@contextmanager
-def _aside(device: torch.device) -> Iterator[None]:
-    """Run on a stream of its own, in order with the current one, as work before a capture must."""
-    if device.type != "cuda":
-        yield
-        return
-    stream = torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(stream):
-        yield
-    torch.cuda.current_stream(device).wait_stream(stream)
+def _detached(result: Result) -> Result:
+    """Return results without the way that they were made: it would hold a stream, and memory of a graph."""
+    return tuple(t.detach() for t in result) if isinstance(result, tuple) else result.detach()
