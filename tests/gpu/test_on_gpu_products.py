@@ -40,7 +40,7 @@ def moved(x, device):
     return x.to(device)
 
 
-@pytest.mark.parametrize("size", [(5, 11, 6), (64, 512, 300), (3, 5000, 4100), (300, 70, 1000)])
+@pytest.mark.parametrize("size", [(5, 11, 6), (64, 512, 300), (3, 5000, 4100)])
 @pytest.mark.parametrize("management", ["none", "iterative", "worst-case"])
 def test_products_are_those_of_the_cpu(management, size):
     vectors, columns, rows = size

@@ -93,8 +93,7 @@ def before_and_behind():
             part.norms = plan.norms
         adding = number % 5 == 0
         ours, theirs = torch.ones(2, 3, 21), torch.ones(2, 3, 21)
-        with sizes(BESIDE=1 if number % 7 else product.BESIDE):
-            part.finish(y, ours, adding, part.draw(21))
+        part.finish(y, ours, adding)
         plan.finish_(y.clone(), draws, theirs, Part(0, 2, 0, 3), adding=adding)
         assert torch.equal(ours, theirs)
         assert torch.equal(part.marks.bool(), plan.saturated.bool())
@@ -165,7 +164,7 @@ def blocks():
         assert 2 < first[2] < 12, first[1:]
         for cut in (
             {},
-            {"ELEMENTS": 64, "LONGEST": 16, "HELD": 2 * 50 * 2, "BESIDE": 1},
+            {"ELEMENTS": 64, "LONGEST": 16, "HELD": 2 * 50 * 2},
             {"TILE": (16, 16), "LARGE": 1, "LANES": 16},
             {"MANY": 1, "MAX_GROUP": 4, "ELEMENTS": 8192},
         ):

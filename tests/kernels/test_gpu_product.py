@@ -7,8 +7,6 @@ import importlib.util
 import itertools
 import pickle
 import re
-from contextlib import contextmanager
-from functools import cache
 
 import pytest
 import torch
@@ -99,44 +97,6 @@ def launch_passes():
     for keep, reset in itertools.product((torch.empty(2, device="cuda"), state), repeat=2):
         leak_(state, keep, reset)
     assert peaks(torch.empty(2, 5, 3, device="cuda"), True)[1]
-
-
-class Streams:
-    """Stand for torch's streams: notes who waits for whom."""
-
-    def __init__(self, noted):
-        self.noted, self.now, self.name = noted, self, "main"
-
-    def __call__(self, device):
-        made = Streams(self.noted)
-        made.name = "side"
-        return made
-
-    def wait_stream(self, other):
-        self.noted.append((f"{self.name} waits for {other.name}",))
-
-    @contextmanager
-    def entered(self, stream):
-        self.noted.append(("enter",))
-        yield
-        self.noted.append(("leave",))
-
-
-def test_noise_of_large_products_is_drawn_beside_them(monkeypatch):
-    monkeypatch.setattr(product, "BESIDE", 1)
-    with launches(monkeypatch, product, passes) as noted:
-        streams = Streams(noted)
-        monkeypatch.setattr(torch.cuda, "Stream", streams)
-        monkeypatch.setattr(torch.cuda, "current_stream", lambda device: streams)
-        monkeypatch.setattr(torch.cuda, "stream", streams.entered)
-        monkeypatch.setattr(product, "_side", cache(streams))
-        launch_products(Periphery(bound_management="none"), brief=True)
-        seen = [getattr(first, "__name__", first) for first, *_ in noted]
-        assert seen == ["side waits for main", "enter", "draw", "leave", "prepare", "main waits for side", "finish"]
-        kernels = [one for one in noted if len(one) > 1]
-        assert kernels[-1][1]["DRAWN"] == 1
-        noted[:] = kernels
-    assert check_assemblies(noted, 90) == 3
 
 
 def test_passes_go_to_the_gpu_with_their_tensors(monkeypatch):

@@ -7,9 +7,7 @@ and draws only, so all of them are tried at once, and the first that does not sa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
@@ -28,9 +26,6 @@ LONGEST = 4096
 
 HELD = 1 << 27
 """Inputs and outputs of a product that are held at a time (512 MiB); larger ones are done in runs of vectors."""
-
-BESIDE = 1 << 19
-"""Outputs from which their noise is drawn while they are multiplied: tiles of a product seldom fill all of a GPU."""
 
 MANY = 2048
 """Programs of a repeat from which each looks through several tiles of vectors: most find nothing to do."""
@@ -107,32 +102,16 @@ class _Part:
         )  # fmt: skip
         return out
 
-    def draw(self, rows: int) -> Tensor | None:
-        """Return the draws of all outputs where there are many, made beside what the device does next; else None."""
-        c = self.how.converters
-        if not (c.output_noise or c.weight_noise) or self.total * rows < BESIDE:
-            return None
-        out = torch.empty(self.chips, self.vectors, rows, device=self.device)
-        vectors, block = _tile(rows, ELEMENTS // 2)
-        with _beside(self.device):
-            start(
-                _plain().draw, (-(-self.total // vectors), -(-rows // block)), self.keys, self.tick, out, self.total,
-                self.vectors, self.begin, rows, self.first, self.call, VECTORS=vectors, BLOCK=block,
-            )  # fmt: skip
-        return out
-
-    def finish(self, y: Tensor, out: Tensor, adding: bool, drawn: Tensor | None = None) -> None:
+    def finish(self, y: Tensor, out: Tensor, adding: bool) -> None:
         """Write (or add) outputs y (chips, vectors, rows) of this run, finished, into all of `out`."""
         c, rows = self.how.converters, y.shape[2]
         vectors, block = _tile(rows, ELEMENTS // 2)
-        if drawn is not None and self.device.type == "cuda":
-            torch.cuda.current_stream(self.device).wait_stream(_side(self.device))
         start(
-            _plain().finish, (-(-self.total // vectors), -(-rows // block)), y, y if drawn is None else drawn,
-            self.scales, self.norms, self.marks, self.keys, self.table, self.tick, out, self.total, self.vectors,
-            self.begin, rows, *out.stride(), self.first, self.call, BOUNDED=int(c.bounded), CONVERTS=int(c.adc),
+            _plain().finish, (-(-self.total // vectors), -(-rows // block)), y, self.scales, self.norms, self.marks,
+            self.keys, self.table, self.tick, out, self.total, self.vectors, self.begin, rows, *out.stride(),
+            self.first, self.call, BOUNDED=int(c.bounded), CONVERTS=int(c.adc),
             NOISY=int(c.output_noise or c.weight_noise), STOCHASTIC=int(c.adc_stochastic), WEIGHS=int(c.weight_noise),
-            DRAWN=int(drawn is not None), MARKS=int(self.repeating), ADDING=int(adding), VECTORS=vectors, BLOCK=block,
+            MARKS=int(self.repeating), ADDING=int(adding), VECTORS=vectors, BLOCK=block,
             num_warps=_warps(vectors * block),
         )  # fmt: skip
 
@@ -216,9 +195,8 @@ def multiply(
     target = torch.empty(out.shape, device=out.device) if apart else out
     for run in _runs(vectors, chips * (pitch + rows)):
         part = _Part(how, source, draws, run, (chips, width))
-        drawn = part.draw(rows)
         inputs = part.prepare(bias, pitch, taken.dtype)
-        part.finish(product(inputs, taken, how.precision), target, adding and not apart, drawn)
+        part.finish(product(inputs, taken, how.precision), target, adding and not apart)
         if part.repeating:
             part.repeat(taken, target, bias)
     if apart:
@@ -248,23 +226,6 @@ def peaks(x: Vectors, bias: bool) -> Tensor:
             BIAS=int(bias), PATCHED=source.patched, VECTORS=some, BLOCK=block,
         )  # fmt: skip
     return out
-
-
-@contextmanager
-def _beside(device: torch.device) -> Iterator[None]:
-    """Launch on a stream beside the current one, after what that has done so far; who uses the results waits for it."""
-    if device.type != "cuda":  # Triton's interpreter
-        yield
-        return
-    side = _side(device)
-    side.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(side):
-        yield
-
-
-@cache
-def _side(device: torch.device) -> torch.cuda.Stream:
-    return torch.cuda.Stream(device)
 
 
 def _plain() -> Any:
