@@ -35,9 +35,8 @@ class Adapted(nn.Module):
     def __init__(self, layer: AnalogLayer, positions: Tensor, bits: int | None = 8) -> None:
         super().__init__()
         self.layer, self.bits = layer, bits
-        device = layer.analog_tiles()[0].state.device
-        self.register_buffer("positions", positions.to(device))
-        self.values = nn.Parameter(torch.zeros(len(layer.chips), positions.numel(), device=device))
+        self.register_buffer("positions", positions.to(layer.device))
+        self.values = nn.Parameter(torch.zeros(len(layer.chips), positions.numel(), device=layer.device))
         self.forward_vectors = self.backward_vectors = 0
         self.train(layer.training)
 
