@@ -44,20 +44,20 @@ def network() -> nn.Module:
     )  # fmt: skip
 
 
-def trained(name: str, backend: str) -> nn.Module:
+def trained(name: str, backend: str, device: str = "cpu") -> nn.Module:
     """Return a network on two chips after two steps and an evaluation between them."""
     settings = {"forward": NOISE, "backward": NOISE, "update": {"bl": 3}} | CASES[name]
     config = mho.AnalogConfig().with_(**settings)
     torch.manual_seed(0)
-    model = mho.set_backend(mho.convert_to_analog(network(), config, chips=2, seed=1), backend)
+    model = mho.set_backend(mho.convert_to_analog(network().to(device), config, chips=2, seed=1), backend)
     adam = name == "ideal"
     make = (
         AnalogOptimizer(torch.optim.Adam, model.parameters(), lr=0.1) if adam else AnalogSGD(model.parameters(), 0.05)
     )
     generator = torch.Generator().manual_seed(3)
     for _ in range(2):
-        x = torch.rand(2, 1, 2, 2, generator=generator)
-        y = torch.randint(3, (2,), generator=generator)
+        x = torch.rand(2, 1, 2, 2, generator=generator).to(device)
+        y = torch.randint(3, (2,), generator=generator).to(device)
         make.zero_grad()
         mho.chip_loss(lambda o, t: F.cross_entropy(o, t, reduction="sum"), model(mho.spread(x, 2)), y).backward()
         make.step()
@@ -72,24 +72,26 @@ def compare(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
     assert one.keys() == other.keys()
     for key, value in one.items():
         if value.is_floating_point():
-            torch.testing.assert_close(value, other[key], rtol=1e-4, atol=1e-5, msg=lambda m, key=key: f"{key}: {m}")
+            torch.testing.assert_close(
+                value, other[key].cpu(), rtol=1e-4, atol=1e-5, msg=lambda m, key=key: f"{key}: {m}"
+            )
         else:
-            assert torch.equal(value, other[key]), key
+            assert torch.equal(value, other[key].cpu()), key
 
 
-def bad_batch(digital: Any) -> None:
+def bad_batch(digital: Any, device: str = "cpu") -> None:
     """A NaN in one layer leaves all layers and digital parameters as they were, until a look names the layer."""
     config = mho.AnalogConfig(device=SoftBounds(dw_min=0.05)).with_(update={"bl": 2})
     model = mho.convert_to_analog(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 3)), config)
-    mho.set_backend(model, "gpu")
+    mho.set_backend(model.to(device), "gpu")
     optimizer = digital(model.parameters())
     torch.manual_seed(0)
 
     def step(scale: float) -> None:
         optimizer.zero_grad()
-        out = model[0](torch.rand(5, 4))
+        out = model[0](torch.rand(5, 4).to(device))
         out.register_hook(lambda d: d * scale)
-        F.cross_entropy(model[2:](model[1:2](out)), torch.arange(5) % 3).backward()
+        F.cross_entropy(model[2:](model[1:2](out)), torch.arange(5, device=device) % 3).backward()
         optimizer.step()
 
     step(1.0)

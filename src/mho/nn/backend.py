@@ -33,11 +33,11 @@ def set_backend(model: nn.Module, name: str) -> nn.Module:
 
 
 def set_precision(model: nn.Module, name: str) -> nn.Module:
-    """Let the products of a model on a GPU compute in "float32", "tf32" or "bf16" (sums are always float32).
+    """Let the forward and backward products of a model compute in "float32", "tf32" or "bf16"; sums are float32.
 
     That is the precision of what enters the array and of the weights in the product alone: devices, pulses, noise and
-    converters stay float32. "tf32" has 10 bits of mantissa, "bf16" 7. On the CPU products stay float32. Changes the
-    model in place and returns it. Raises ConfigError for another name.
+    converters stay float32. "tf32" has 10 bits of mantissa, "bf16" 7. On the CPU "bf16" rounds the same numbers, and is
+    no faster; "tf32" is float32 there. Changes the model in place and returns it. Raises ConfigError for another name.
     """
     if name not in PRECISIONS:
         raise ConfigError(f"precision is one of {', '.join(PRECISIONS)}, found {name!r}")
