@@ -20,8 +20,11 @@ class Counters:
     def __init__(self, model: nn.Module, device: torch.device) -> None:
         self.modules: list[Any] = [m for m in model.modules() if hasattr(m, "ticks")]
         self.sizes = [len(m.counted()) for m in self.modules]
-        self.ticks = torch.zeros(sum(self.sizes), dtype=torch.int64, device=device)
+        # Each begins at a multiple of 16 bytes, as what stands for no tick does: else Triton would compile the kernels
+        # of a captured step anew, and load them, which CUDA forbids while it captures.
+        self.ticks = torch.zeros(sum(self.sizes), 2, dtype=torch.int64, device=device)[:, 0]
         self.advance = torch.zeros_like(self.ticks)
+        self.end()  # so that torch has loaded its kernel, too
         self.base, self.each, self.expected = self.now(), [0] * sum(self.sizes), self.now()
 
     def now(self) -> list[int]:

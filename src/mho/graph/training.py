@@ -65,8 +65,8 @@ class TrainingGraph:
             # Of every rate, too: what is kept on the device for it cannot be copied there while a step is captured.
             if self.seen[shapes] <= WARM_UP or self.moments.get(shapes) != moment:
                 self.moments[shapes] = moment
-                with self._aside():
-                    return _detached(self.step(*batch))
+                with self._aside():  # copies, as the captured step has: of their alignment Triton makes kernels
+                    return _detached(self.step(*(t.clone() for t in batch)))
             found = self.captured[kind] = self._capture(kind, batch)
         result = found(batch)
         torch.autograd.graph.increment_version(found.moved)  # copies of weights are old now
