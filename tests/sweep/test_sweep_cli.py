@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from mho.cli.app import run as mho
 from mho.cli.sweep import last_line
@@ -36,6 +37,16 @@ def test_a_sweep_says_its_plan_first_and_what_it_found_last(file, tmp_path, caps
     (out / "table.parquet").unlink()
     assert mho(["sweep", "--resume", str(out), "--plain"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == lines[0]
+
+
+@pytest.mark.skipif(torch.version.cuda is not None, reason="this torch has CUDA")
+def test_runs_on_a_gpu_that_is_not_there_are_refused_before_anything_is_made(file, tmp_path, capsys):
+    file.write_text(text(images=20).replace("threads = 1", 'threads = 1\ncompute_device = "cuda"'), encoding="utf-8")
+    assert mho(["sweep", str(file), "--out", str(tmp_path / "out"), "--plain"]) == 1
+    said = capsys.readouterr().err
+    assert "device 'cuda' was asked for, but this torch" in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_plan_computes_and_writes_nothing(file, tmp_path, capsys):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mho.errors import DataError
+from mho.errors import DataError, GpuMemoryError
 from mho.sweep import loads, plan
 from mho.sweep.compute import compute, is_out_of_memory, run_of
 from mho.train import Trainer
@@ -111,5 +111,6 @@ def test_a_network_that_the_data_do_not_fit_is_refused_with_its_reason():
 
 def test_what_counts_as_out_of_memory():
     assert is_out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried 1 GB"))
+    assert is_out_of_memory(GpuMemoryError("64 chips need 13.1 GiB, 8.0 GiB are free"))
     assert not is_out_of_memory(RuntimeError("shapes do not fit"))
     assert not is_out_of_memory(ValueError("out of memory"))
