@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mho.errors import RankError
 from mho.nn.layer import AnalogLayer
-from mho.nn.ranks import Ranks
+from mho.nn.ranks import Ranks, check_place
 
 Kept = list[tuple[Tensor, int]]
 """Tensors, each with the dimension in which its samples lie."""
@@ -22,6 +22,8 @@ def exchange_(ranks: Ranks, layers: Sequence[AnalogLayer], params: Sequence[Tens
 
     Raises RankError, naming what differs, where the ranks did not do the same; then nothing is changed.
     """
+    for layer in layers:
+        check_place(layer.device)
     kept = [part for layer in layers for part in layer.kept()]
     given = [p.grad for p in params if p.grad is not None]
     counts = _agreed(ranks, layers, kept, params)

@@ -68,12 +68,7 @@ class Ranks:
 
     def collect(self, values: Tensor, counts: list[int] | None = None) -> list[Tensor]:
         """Return the values (count, ...) of every rank; counts: how many each has, asked where they are not given."""
-        if values.is_cuda:
-            raise RankError(
-                f"several processes train one model together, and its tensors are on {values.device}, but they "
-                "exchange samples on the CPU only in this version; use model.to('cpu') on every rank, or train on the "
-                "GPU in one process (more chips in one model fill it)"
-            )
+        check_place(values.device)
         values = values.detach().contiguous()
         if counts is None:
             counts = [len(values)] * self.size if self.even else self.numbers(len(values))
@@ -130,6 +125,16 @@ class Ranks:
                 if store is not None and store.check([FAILED]):
                     reason = store.get(FAILED).decode()
             raise RankError(_gone(self, reason, error)) from error
+
+
+def check_place(device: torch.device) -> None:
+    """Raise RankError for a device whose tensors ranks cannot exchange."""
+    if device.type == "cuda":
+        raise RankError(
+            f"several processes train one model together, and its tensors are on {device}, but they exchange samples "
+            "on the CPU only in this version; use model.to('cpu') on every rank, or train on the GPU in one process "
+            "(more chips in one model fill it)"
+        )
 
 
 class _Sum(torch.autograd.Function):
