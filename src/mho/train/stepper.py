@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mho.errors import ConfigError, MhoError
+from mho.errors import MhoError
 from mho.nn.layer import AnalogLayer, analog_layers
 from mho.optim import AnalogOptimizer
 from mho.train.tally import Errors
+
+if TYPE_CHECKING:
+    from mho.graph import TrainingGraph
 
 
 class Steps:
@@ -35,31 +41,34 @@ class Steps:
 
 
 class GraphSteps(Steps):
-    """The same steps as a CUDA graph; those whose errors are noted are done step by step."""
+    """The same steps as a CUDA graph; those whose errors are noted are done step by step.
+
+    All are where a step cannot be captured, as with a network that looks at numbers in its forward pass.
+    """
 
     def __init__(self, model: nn.Module, optimizer: AnalogOptimizer) -> None:
         from mho.graph import TrainingGraph
 
         super().__init__(model, optimizer)
-        self.graph = TrainingGraph(model, optimizer, self.loss)
+        self.graph: TrainingGraph | None = TrainingGraph(model, optimizer, self.loss)
 
     def __call__(self, x: Tensor, y: Tensor, errors: Errors | None = None) -> Tensor:
-        """Train on inputs and labels; return the outputs. Raises ConfigError where the step cannot be captured."""
-        if errors is not None:
-            return super().__call__(x, y, errors)
-        try:
-            _, out = self.graph(x, y)
-        except MhoError:
-            raise
-        except RuntimeError as error:
-            if "captur" not in str(error).lower():
-                raise
-            why = str(error).strip().splitlines()[0]
-            raise ConfigError(
-                f"the training step could not be captured as a CUDA graph ({why}); a network that looks at numbers on "
-                "the host in its forward pass cannot be: give --set cuda_graphs=false, which trains step by step"
-            ) from error
-        return out.clone()  # the next step overwrites it
+        """Train on inputs and labels; return the outputs. Warns once where the step cannot be captured."""
+        if errors is None and self.graph is not None:
+            try:
+                return self.graph(x, y)[1].clone()  # the next step overwrites it
+            except RuntimeError as error:
+                if isinstance(error, MhoError) or "captur" not in str(error).lower():
+                    raise
+                self.graph = None  # nothing was done yet
+                why = str(error).strip().splitlines()[0]
+                warnings.warn(
+                    f"the training step could not be captured as a CUDA graph ({why}), so the run goes on step by "
+                    "step, with the same pulses; a network that looks at numbers in its forward pass cannot be "
+                    "captured. With --set cuda_graphs=false nothing is tried",
+                    stacklevel=2,
+                )
+        return super().__call__(x, y, errors)
 
 
 def stepper(model: nn.Module, optimizer: AnalogOptimizer, *, graphs: bool) -> Steps:
