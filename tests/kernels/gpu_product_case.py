@@ -165,7 +165,7 @@ def blocks():
             {},
             {"ELEMENTS": 64, "LONGEST": 16, "HELD": 2 * 50 * 2},
             {"TILE": (16, 16), "LARGE": 1, "LANES": 16},
-            {"MANY": 1, "MAX_GROUP": 4, "ELEMENTS": 8192},
+            {"MANY": 1, "MAX_GROUP": 4, "ELEMENTS": 4096},
         ):
             with sizes(**cut):
                 again = run(settings, weights, x, backend="gpu", bias=True)

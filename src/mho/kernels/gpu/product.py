@@ -18,8 +18,8 @@ from mho.kernels.gpu.matmul import operand, product
 from mho.kernels.gpu.zero import zero
 from mho.kernels.product import Draws, How, Patched, Vectors
 
-ELEMENTS = 2048
-"""Numbers that a program holds: 16 in each of 128 threads."""
+ELEMENTS = 512
+"""Numbers that a program holds where vectors are short: 4 in each of 128 threads, more would leave room for few."""
 
 LONGEST = 4096
 """Elements of a vector up to which a program reads it once and holds it; longer ones are read twice."""
@@ -250,4 +250,5 @@ def _tile(width: int, longest: int) -> tuple[int, int]:
 
 
 def _warps(elements: int) -> int:
-    return 8 if elements > ELEMENTS else 4
+    """Return the warps of a program: 4 numbers in each thread, or more where that would be too many threads."""
+    return power_of_two(elements // 128, 4, 16)
