@@ -43,8 +43,8 @@ from mho.tiles.tile import Tile  # noqa: E402
 
 BACKEND = "gpu" if INTERPRET else "auto"
 LR = 0.01
-CYCLES = 20_000_000
-"""How long the queue is held, in cycles of the GPU's clock: about 10 ms."""
+CYCLES = 100_000_000
+"""How long the queue is held, in cycles of the GPU's clock: about 50 ms, more than 50 layers take to launch."""
 
 
 @dataclass
@@ -301,17 +301,14 @@ def _epoch_of_run(machine: Machine, chips: int, batch: int) -> float:
     """Return the seconds of an epoch by `mho train`'s own loop."""
     from mho.train.loop import Trainer
 
-    config = mho.RunConfig(
-        preset="gokmen-2017",
-        network="lenet",
-        data="mnist",
-        epochs=1,
-        batch_size=batch,
-        chips=chips,
-        compute_device="cuda",
-    )
-    trainer = Trainer(config, mho.data.load("mnist"))
-    return machine.wall(trainer.run_epoch)
+    data, seconds = mho.data.load("mnist"), float("nan")
+    for images in (10 * batch, None):  # a few first: kernels compile
+        config = mho.RunConfig(
+            preset="gokmen-2017", network="lenet", data="mnist", epochs=1, batch_size=batch, chips=chips,
+            compute_device="cuda", train_images=images,
+        )  # fmt: skip
+        seconds = machine.wall(Trainer(config, data).next_line)
+    return seconds
 
 
 def forward(machine: Machine) -> list[Row]:
