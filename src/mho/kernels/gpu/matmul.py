@@ -24,6 +24,7 @@ class _Copy:
 
 
 _copies: dict[tuple[object, ...], _Copy] = {}
+"""Copies by where their weights lie; those of weights that are gone go when the next copy is made."""
 
 
 def operand(weights: Tensor, precision: str) -> Tensor:
