@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from mho.devices.base import Device, law_arguments, over_chips, taken
 from mho.devices.spread import numbers
 from mho.devices.table import Table
-from mho.errors import CheckpointError, ConfigError, NotFiniteError, ShapeError
+from mho.errors import CheckpointError, ConfigError, GpuMemoryError, NotFiniteError, ShapeError
 from mho.kernels.backend import resolve
 from mho.kernels.cells import PURPOSES, Cells, Fuse
+from mho.kernels.gpu.machine import check_gpu, check_memory
 from mho.kernels.product import leak_, normals
 from mho.kernels.translate import law_tables
 from mho.tiles.draw import TileDraw
@@ -371,9 +372,20 @@ class Tile(nn.Module):
                 f"tile {self.name!r} was asked to hold {made.dtype}, but devices are float32: kernels draw and move "
                 "them in single precision. Convert the model to analog last, or cast its digital layers one by one"
             )
+        if made.is_cuda and not self.state.is_cuda and torch.cuda.is_initialized():
+            self._check_gpu(made.device)
         super()._apply(fn, recurse)
         self._follow()
         return self
+
+    def _check_gpu(self, device: torch.device) -> None:
+        """Raise ConfigError for a GPU that cannot compute, GpuMemoryError (how many chips fit) for one that is full."""
+        check_gpu(device)
+        held = sum(buffer.numel() * buffer.element_size() for buffer in self.buffers())
+        try:
+            check_memory(device, len(self.chips), per_chip=held / len(self.chips))
+        except GpuMemoryError as error:
+            raise GpuMemoryError(f"tile {self.name!r} was to be moved to a GPU, but {error}") from None
 
     def _follow(self) -> None:
         """Be where the states are: take the keys along, and forget what was made for another device."""
