@@ -181,7 +181,7 @@ def update_once(machine: Machine) -> list[Row]:
     seconds = machine.seconds(updater(own, samples(machine, own, 1, 0.1), Scheme()))
     moved = bytes_of(own.cells())
     bound = moved / machine.bandwidth
-    what = f"pulsed update {size}x{size}, soft bounds, spreads, c2c, batch 1, managed trains"
+    what = "pulsed update 4096x4096, soft bounds, spreads, c2c, batch 1, managed trains"
     limit = f"memory: {moved / 1e6:.0f} MB at {machine.bandwidth / 1e12:.2f} TB/s, {bound * 1e6:.0f} us"
     return [Row(what, f"{seconds * 1e6:.0f} us = {seconds / bound:.2f} x", "1.5 x", limit)]
 
@@ -199,9 +199,9 @@ def update_dense(machine: Machine) -> list[Row]:
         seconds = machine.seconds(update, 3)
         cells = size * size * batch
         rows.append(Row(
-            f"the same, batch {batch}, trains of 31, {name}",
+            f"the same, batch 64, trains of 31, {name}",
             f"{cells / seconds / 1e9:.0f} Gcells/s, {pulses / seconds / 1e9:.0f} G pulses/s", "300 Gcells/s",
-            f"arithmetic of {pulses / cells:.2f} pulses a cell and sample",
+            f"arithmetic: {pulses / cells:.2f} pulses a cell and sample",
         ))  # fmt: skip
     return rows
 
@@ -220,7 +220,7 @@ def update_small(machine: Machine) -> list[Row]:
             update()
         call = graph.replay
     seconds = machine.seconds(call, 50)
-    return [Row(f"pulsed update {size}x{size}, batch 10, CUDA graph", f"{seconds * 1e6:.0f} us", "60 us", "launches")]
+    return [Row("pulsed update 512x512, batch 10, CUDA graph", f"{seconds * 1e6:.0f} us", "60 us", "launches")]
 
 
 Stepper = tuple[nn.Module, Callable[[], object]]
@@ -268,7 +268,7 @@ def many_chips(machine: Machine) -> list[Row]:
     rate, bound = chips / seconds, machine.bandwidth / (moved / chips)
     result = f"{rate:,.0f} chip-steps/s = 1/{bound / rate:.1f} of the bound"
     limit = f"memory: {moved / chips / 1e6:.1f} MB a chip-step, {bound:,.0f} chip-steps/s"
-    return [Row(f"FCN step, batch {batch}, {chips:,} chips, CUDA graph", result, "200,000, 1/3 of the bound", limit)]
+    return [Row("FCN step, batch 10, 1,024 chips, CUDA graph", result, "200,000, 1/3 of the bound", limit)]
 
 
 def epoch(machine: Machine) -> list[Row]:
@@ -288,7 +288,7 @@ def epoch(machine: Machine) -> list[Row]:
             nn.Flatten(), nn.Linear(512, 128), nn.Tanh(), nn.Linear(128, 10),
         )  # fmt: skip
         shape = (batch, 1, 28, 28)
-    what = f"LeNet, batch {batch}, {chips} chips, one epoch of {name}"
+    what = f"LeNet, batch 8, 64 chips, one epoch of {name}"
     seconds = _epoch_of_run(machine, chips, batch) if name == "MNIST" and not INTERPRET else None
     if seconds is None:
         _, step = stepper(machine, net, shape, chips)
@@ -326,9 +326,9 @@ def forward(machine: Machine) -> list[Row]:
             mho.set_precision(layer, precision)
             seconds = machine.seconds(lambda: layer(x), 50)
             rows.append(Row(
-                f"noisy forward {size}x{size}, batch {batch}, 8-bit converters, {precision}",
+                f"noisy forward 4096x4096, batch 256, 8-bit converters, {precision}",
                 f"{seconds * 1e6:.0f} us = {seconds / alone:.2f} x", "1.3 x" if precision == "bf16" else "",
-                f"the bf16 product alone, {alone * 1e6:.0f} us",
+                f"the bf16 product alone: {alone * 1e6:.0f} us",
             ))  # fmt: skip
     return rows
 
@@ -351,7 +351,8 @@ def heading() -> str:
 
     made = f"torch {torch.__version__}, Triton {triton.__version__}, Python {platform.python_version()}"
     if INTERPRET:
-        return f"No GPU was at hand: every row ran, at the tiny sizes in its name, in Triton's interpreter ({made})."
+        today = datetime.date.today()
+        return f"{today}: no GPU was at hand. Every row ran in Triton's interpreter, at sizes of a few cells ({made})."
     p = torch.cuda.get_device_properties(0)
     gpu = f"{p.name} (compute capability {p.major}.{p.minor})"
     return f"{datetime.date.today()}, {gpu}, {made}, CUDA {torch.version.cuda}"
