@@ -19,6 +19,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.overrides import TorchFunctionMode
 
 from mho import optim
+from mho.inference import hamming  # its tables are tensors, made when it is imported
 from mho.kernels import backend, burst
 from mho.kernels.gpu import compiling, zero
 from mho.nn.parameter import AnalogParameter
@@ -112,7 +113,7 @@ def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def _forget() -> None:
     """Empty the caches of tensors: fake ones are of no use outside, nor real ones inside."""
-    for cached in (zero.zero, burst.all_lines, optim.rates_on):
+    for cached in (zero.zero, burst.all_lines, optim.rates_on, hamming._table):
         cached.cache_clear()
 
 
