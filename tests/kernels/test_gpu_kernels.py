@@ -104,8 +104,7 @@ def test_laws_that_are_compiled_use_everything_a_law_may():
     [
         ("rates", "pulses", "long_tapes", "empty", "ticks", "fuse", "bursts", "mean", "versions"),
         ("blocks", "drawn"),
-        ("many_steps:70",),
-        pytest.param(("many_steps:1000",), marks=pytest.mark.slow),
+        ("many_steps:1000",),
     ],
     ids=lambda checks: checks[0],
 )
@@ -116,8 +115,7 @@ def test_interpreted_kernels_equal_the_reference(checks):
 
 def test_every_check_is_run():
     run = {name for mark in test_interpreted_kernels_equal_the_reference.pytestmark if mark.name == "parametrize"
-           for checks in mark.args[1] if isinstance(checks, tuple) and not hasattr(checks, "marks")
-           for name in (c.partition(":")[0] for c in checks)}  # fmt: skip
+           for checks in mark.args[1] for name in (c.partition(":")[0] for c in checks)}  # fmt: skip
     assert run == {*CHECKS, "drawn"}
 
 
