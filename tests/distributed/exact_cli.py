@@ -13,7 +13,7 @@ from distributed.scenarios import by_rows
 from mho.cli import main
 
 
-def rounded(x: Tensor, weights: Tensor, out: Tensor | None = None) -> Tensor:
+def rounded(x: Tensor, weights: Tensor, out: Tensor | None = None, *, precision: str = "float32") -> Tensor:
     """Return what `by_rows` does from rounded factors, with its sums in the other order."""
     return by_rows(x.flip(2).half().float(), weights.flip(2).half().float())
 
