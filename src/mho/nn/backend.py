@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 from torch import nn
 
+from mho.config.places import Precision
 from mho.errors import ConfigError
 from mho.kernels.backend import resolve
 from mho.nn.layer import analog_layers
 from mho.periphery.product import Product
 
-PRECISIONS = ("float32", "tf32", "bf16")
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 """How inputs and weights enter the products on a GPU."""
 
 

@@ -10,7 +10,7 @@ from mho.kernels.gpu.compiling import changed, counter, start
 from mho.kernels.gpu.fuse import fuses
 from mho.kernels.gpu.laws import Given, block_of, law_kernel, moved
 from mho.kernels.gpu.show import show_
-from mho.kernels.gpu.zero import zero
+from mho.kernels.gpu.zero import ticking
 
 
 def burst_(
@@ -33,7 +33,7 @@ def burst_(
     start(
         kernel, (chips * programs,), cells.state, pulses, _listed(rows, pulses), _listed(columns, pulses),
         keys.contiguous(), given(cells.frozen), given(cells.counts), given(cells.apparent), given(cells.write_noise),
-        cells.totals, pulses if fuse is None else fuse.flags, zero(device) if tick is None else tick,
+        cells.totals, pulses if fuse is None else fuse.flags, ticking(tick, device),
         devices * height * width, height, width, *pulses.shape[2:], counter(vector), counter(step), programs,
         *given.arrays, BY_ROW=int(rows is not None), BY_COLUMN=int(columns is not None),
         COUNTS=int(cells.counts is not None), FUSES=fuses(fuse), BLOCK=block, **given.flags,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mho.kernels.cells import Samples
 from mho.kernels.gpu.compiling import counter, kernels, start
-from mho.kernels.gpu.zero import zero
+from mho.kernels.gpu.zero import ticking
 
 BLOCK = 256
 """Samples of a program."""
@@ -18,7 +18,7 @@ def choose(samples: Samples, devices: int, *, turn: bool) -> Tensor:
     chips, batch = samples.x.shape[:2]
     chosen = torch.empty(chips, batch, dtype=torch.int32, device=samples.x.device)
     if chosen.numel():
-        tick = zero(chosen.device) if samples.tick is None else samples.tick
+        tick = ticking(samples.tick, chosen.device)
         start(
             kernels("triton_choose").choose, (-(-chosen.numel() // BLOCK),), chosen, samples.keys.contiguous(), tick,
             chosen.numel(), batch, devices, samples.first, counter(samples.step), TURN=int(turn), BLOCK=BLOCK,

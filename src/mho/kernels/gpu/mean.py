@@ -6,26 +6,26 @@ from torch import Tensor
 
 from mho.kernels.cells import MOST, Cells, Samples
 from mho.kernels.gpu.compiling import changed, counter, start
-from mho.kernels.gpu.fuse import check, fuses
+from mho.kernels.gpu.fuse import fuses
 from mho.kernels.gpu.laws import Given, block_of, law_kernel, moved
 from mho.kernels.gpu.show import show_
-from mho.kernels.gpu.zero import zero
+from mho.kernels.gpu.zero import ticking
 
 
 def mean_update_(cells: Cells, samples: Samples, noisy: Tensor, device_of: Tensor | None) -> None:
     """Move the devices of a tile by one step's samples, in place, without pulses; see `reference.mean_update_`.
 
     noisy: (chips,) uint8, whether the cycle-to-cycle noise of a chip's devices is on. All tensors on one device.
+    Whether x and d are finite was looked at when the step was prepared.
     """
     chips, devices, rows, columns = cells.state.shape
     batch, inputs = samples.x.shape[1:]
     if not batch or not cells.state.numel():
         return
-    check(samples.fuse, samples.x, samples.d)
     given, size, fuse = Given(cells), devices * rows * columns, samples.fuse
     block = block_of(chips * size)
     programs = -(-size // block)
-    tick = zero(cells.state.device) if samples.tick is None else samples.tick
+    tick = ticking(samples.tick, cells.state.device)
     kernel = law_kernel("mean", cells.device, cells.per_cell)  # type: ignore[arg-type]  # mypy: a class is hashable
     start(
         kernel, (chips * programs,), cells.state, samples.x.contiguous(), samples.d.contiguous(),

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from mho.kernels.gpu.compiling import changed, counter, kernels, power_of_two, start
-from mho.kernels.gpu.zero import zero
+from mho.kernels.gpu.zero import ticking
 
 BLOCK = 1024
 """Numbers of a program."""
@@ -70,10 +70,10 @@ def normals(keys: Tensor, shape: tuple[int, ...], call: int = 0, tick: Tensor | 
         return out
     size = out.numel() // shape[0]
     pieces = -(-size // BLOCK)
-    tick = zero(keys.device) if tick is None else tick
     start(
-        _passes().normals, (shape[0] * pieces,), out, keys.contiguous(), tick, size, pieces, counter(call), BLOCK=BLOCK
-    )
+        _passes().normals, (shape[0] * pieces,), out, keys.contiguous(), ticking(tick, keys.device), size, pieces,
+        counter(call), BLOCK=BLOCK,
+    )  # fmt: skip
     return out
 
 

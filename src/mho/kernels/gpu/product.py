@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mho.kernels.gpu.compiling import counter, kernels, power_of_two, start
 from mho.kernels.gpu.matmul import operand, product
-from mho.kernels.gpu.zero import zero
+from mho.kernels.gpu.zero import ticking
 from mho.kernels.product import Draws, How, Patched, Vectors
 
 ELEMENTS = 512
@@ -80,7 +80,7 @@ class _Part:
         self.device = source.values.device
         converters, numbers = how.converters, (self.chips, self.vectors)
         self.table = converters.on(self.device)
-        self.tick = zero(self.device) if draws.tick is None else draws.tick
+        self.tick = ticking(draws.tick, self.device)
         self.keys, self.first, self.call = draws.keys.contiguous(), counter(draws.first), counter(draws.call)
         self.scales = torch.empty(numbers, device=self.device)
         self.norms = torch.empty(numbers, device=self.device) if converters.weight_noise else self.scales

@@ -26,7 +26,7 @@ from mho.kernels.gpu.compiling import changed, counter, start
 from mho.kernels.gpu.laws import FULL, Given, block_of, law_kernel, moved
 from mho.kernels.gpu.show import show_
 from mho.kernels.gpu.trains import tapes, vectors_at_a_time
-from mho.kernels.gpu.zero import zero
+from mho.kernels.gpu.zero import ticking
 
 
 def pulse_update_(cells: Cells, samples: Samples, scheme: Scheme, rates_: Rates, device_of: Tensor | None) -> None:
@@ -58,7 +58,7 @@ def _pulse_run(
     block = block_of(chips * size)
     parts = parts_of(chips * size, block)
     programs = -(-size // (block * parts))
-    tick = zero(cells.state.device) if samples.tick is None else samples.tick
+    tick = ticking(samples.tick, cells.state.device)
     kernel = law_kernel("pulse", cells.device, cells.per_cell)  # type: ignore[arg-type]  # mypy: a class is hashable
     start(
         kernel, (chips * programs,), cells.state, tape.x, tape.d, tape.chosen, tape.quads, tape.ends,

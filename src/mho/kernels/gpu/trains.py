@@ -18,7 +18,7 @@ from mho.kernels.cells import Samples, Scheme
 from mho.kernels.cpu import Rates
 from mho.kernels.gpu.compiling import counter, kernels, power_of_two, start
 from mho.kernels.gpu.fuse import fuses
-from mho.kernels.gpu.zero import zero
+from mho.kernels.gpu.zero import ticking
 
 BLOCK = 128
 """Words that a program of four warps makes."""
@@ -101,7 +101,7 @@ def tapes(
     start(
         module.tape, (chips * programs,), x_tape, d_tape, chosen, samples.x.contiguous(), samples.d.contiguous(),
         quads if device_of is None else device_of.contiguous(), rates_.x_rate, rates_.d_rate, rates_.length,
-        samples.keys.contiguous(), quads, ends, zero(device) if samples.tick is None else samples.tick, batch, inputs,
+        samples.keys.contiguous(), quads, ends, ticking(samples.tick, device), batch, inputs,
         columns, rows, groups, samples.first, counter(samples.step), room, of_x, of_d, programs,
         EVEN=int(scheme.deterministic), ONE=int(device_of is not None), BLOCK=BLOCK,
     )  # fmt: skip
