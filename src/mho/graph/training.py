@@ -45,29 +45,29 @@ class TrainingGraph:
 
     def __init__(self, model: nn.Module, optimizer: AnalogOptimizer, loss: Callable[..., Result]) -> None:
         self.model, self.optimizer, self.loss = model, optimizer, loss
-        self.device = graph_device(model)
+        self._device = graph_device(model)
         check_digital(optimizer)
-        self.tiles = [tile for layer in analog_layers(model) for tile in layer.analog_tiles()]
-        self.captured: dict[Any, _Captured] = {}
-        self.seen: dict[Any, int] = {}
-        self.moments: dict[Any, Any] = {}
+        self._tiles = [tile for layer in analog_layers(model) for tile in layer.analog_tiles()]
+        self._captured: dict[Any, _Captured] = {}
+        self._seen: dict[Any, int] = {}
+        self._moments: dict[Any, Any] = {}
         self.captures = 0
-        self.stream = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
+        self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
 
     def __call__(self, *batch: Tensor) -> Result:
         """Train on one batch; return what `loss` returned. Raises NotFiniteError as the optimizer does."""
         shapes = tuple((tuple(t.shape), t.dtype) for t in batch)
         moment = self._moment()
         kind = (shapes, moment)
-        found = self.captured.get(kind)
+        found = self._captured.get(kind)
         if found is None:
-            self.seen[shapes] = self.seen.get(shapes, 0) + 1
+            self._seen[shapes] = self._seen.get(shapes, 0) + 1
             # Of every rate, too: what is kept on the device for it cannot be copied there while a step is captured.
-            if self.seen[shapes] <= WARM_UP or self.moments.get(shapes) != moment:
-                self.moments[shapes] = moment
+            if self._seen[shapes] <= WARM_UP or self._moments.get(shapes) != moment:
+                self._moments[shapes] = moment
                 with self._aside():  # copies, as the captured step has: of their alignment Triton makes kernels
                     return _detached(self.step(*(t.clone() for t in batch)))
-            found = self.captured[kind] = self._capture(kind, batch)
+            found = self._captured[kind] = self._capture(kind, batch)
         result = found(batch)
         torch.autograd.graph.increment_version(found.moved)  # copies of weights are old now
         self.optimizer.stepped()
@@ -88,8 +88,8 @@ class TrainingGraph:
 
     def _places(self) -> tuple[int, ...]:
         """Return which tensors the layers have: those of tiles, and the fuses, which another optimizer may replace."""
-        tensors = (buffer for tile in self.tiles for buffer in tile._buffers.values())
-        return *map(id, tensors), *(id(tile.fuse and tile.fuse.flags) for tile in self.tiles)
+        tensors = (buffer for tile in self._tiles for buffer in tile._buffers.values())
+        return *map(id, tensors), *(id(tile.fuse and tile.fuse.flags) for tile in self._tiles)
 
     def _capture(self, kind: Any, batch: tuple[Tensor, ...]) -> _Captured:
         check_digital(self.optimizer)
@@ -100,30 +100,30 @@ class TrainingGraph:
                 "time makes a graph slower than plain steps: change the rate once an epoch, or step without a graph",
                 stacklevel=3,
             )
-        for other in [other for other in self.captured if other[1] != kind[1]]:  # a moment that passed is over
-            del self.captured[other]
+        for other in [other for other in self._captured if other[1] != kind[1]]:  # a moment that passed is over
+            del self._captured[other]
         return _Captured(self, batch)
 
     def record(self, step: Callable[[], None]) -> Recording:
         """Capture what `step` launches; none of it is done."""
         graph = torch.cuda.CUDAGraph()
         # Memory is shared with a graph that lives: torch refuses that of one that does not.
-        pool = next((c.recording.pool() for c in self.captured.values()), None)  # type: ignore[attr-defined]
-        with torch.cuda.device(self.device), torch.cuda.graph(graph, pool=pool, stream=self.stream):
+        pool = next((c.recording.pool() for c in self._captured.values()), None)  # type: ignore[attr-defined]
+        with torch.cuda.device(self._device), torch.cuda.graph(graph, pool=pool, stream=self._stream):
             step()
         return graph
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
         """Run on a stream of its own, in order with the current one, as work before a capture must."""
-        if self.stream is None:
+        if self._stream is None:
             yield
             return
-        current = torch.cuda.current_stream(self.device)
-        self.stream.wait_stream(current)
-        with torch.cuda.stream(self.stream):
+        current = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
             yield
-        current.wait_stream(self.stream)
+        current.wait_stream(self._stream)
 
 
 class _Captured:
@@ -136,9 +136,9 @@ class _Captured:
     def __init__(self, owner: TrainingGraph, batch: tuple[Tensor, ...]) -> None:
         self.batch = tuple(t.clone() for t in batch)
         blocks = (block for layer in analog_layers(owner.model) for block in layer.analog_blocks())
-        self.moved = [*(tile.state for tile in owner.tiles), *(block.weights for block in blocks)]
-        self.held = [(tile.fuse, *tile._buffers.values()) for tile in owner.tiles]
-        self.counters = Counters(owner.model, owner.device)
+        self.moved = [*(tile.state for tile in owner._tiles), *(block.weights for block in blocks)]
+        self.held = [(tile.fuse, *tile._buffers.values()) for tile in owner._tiles]
+        self.counters = Counters(owner.model, owner._device)
         self.result: Result = ()
         with self.counters.captured():
             self.recording = owner.record(lambda: self._step(owner))
